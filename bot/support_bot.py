@@ -1,0 +1,222 @@
+"""The whole way of one question: retrieve, choose evidence, decide, write, check, cite, log."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bot.answer import Answer, Citation, Outcome, Retrieved, passage_link
+from bot.decision import THRESHOLD, confidence, read_signals
+from bot.dialogue import recent_turns, standalone_question
+from bot.drafts import cut_units
+from bot.errors import QuestionError
+from bot.evidence import EvidenceSource, Reader, group_sources
+from bot.grounding import GroundingGate
+from knowledge.documents import RetrievedChunk
+from tone_tuning.errors import ToneTuningError
+from tone_tuning.language_model import LanguageModel
+from tone_tuning.prompt import Message, Source, build_messages
+
+__all__ = ["ABSTAIN", "SupportBot", "make_citation", "to_prompt_source"]
+
+ABSTAIN = "I couldn't find that in our documentation. Would you like me to connect you with a member of our team?"
+LONGEST_QUESTION = 2000  # characters
+log = logging.getLogger(__name__)
+
+
+class Retriever(Protocol):
+    """What the bot needs of `knowledge`: passages for a question, best first."""
+
+    def retrieve(self, query: str, top_k: int = 5) -> list[RetrievedChunk]:
+        """At most `top_k` passages; empty when nothing is relevant."""
+        ...
+
+
+class AnswerLog(Protocol):
+    """Where answers are kept."""
+
+    def add(self, answer: Answer) -> None:
+        """Keep one answer."""
+        ...
+
+
+@dataclass
+class _Course:
+    """What one question has gathered so far."""
+
+    question: str
+    standalone: str
+    began: float
+    passages: list[RetrievedChunk] = field(default_factory=list)
+    sources: list[EvidenceSource] = field(default_factory=list)
+    confidence: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    draft: str = ""
+    text: str = ""
+    wrote: float = 0.0
+    tokens: int = 0
+    model: str = ""
+    adapter: str | None = None
+    faults: list[str] = field(default_factory=list)
+
+    def lap(self, stage: str, since: float) -> float:
+        """Note the seconds a stage took; returns the time now."""
+        now = time.perf_counter()
+        self.seconds[stage] = round(now - since, 4)
+        return now
+
+
+class SupportBot:
+    """Answers questions. `model` is asked anew for each answer, so a promoted adapter serves the next one."""
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        reader: Reader,
+        model: Callable[[], LanguageModel],
+        log: AnswerLog,
+        *,
+        top_k: int = 5,
+        degraded: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self.retriever = retriever
+        self.reader = reader
+        self.model = model
+        self.log = log
+        self.top_k = top_k
+        self.degraded = degraded
+
+    def ask(self, question: str, history: Sequence[Message] = ()) -> Answer:
+        """The whole answer at once; see `stream`."""
+        *_, answer = self.stream(question, history)
+        if not isinstance(answer, Answer):
+            raise QuestionError(f"The answer to '{question}' was interrupted: ask again.")
+        return answer
+
+    def stream(self, question: str, history: Sequence[Message] = ()) -> Iterator[str | Answer]:
+        """Checked pieces of text as they become ready; the last item is the `Answer`, already logged.
+
+        Raises:
+            QuestionError: the question is empty or longer than 2,000 characters.
+        """
+        course = _Course(_usable(question), standalone_question(question, history), time.perf_counter())
+        self._read(course)
+        if course.confidence < THRESHOLD or not course.sources:
+            course.text = ABSTAIN
+            course.lap("first", course.began)
+            yield ABSTAIN
+            yield self._finish(course, Outcome.ABSTAINED)
+            return
+        yield from self._write(course, history)
+        yield self._finish(course, Outcome.ANSWERED)
+
+    def _read(self, course: _Course) -> None:
+        course.passages = self.retriever.retrieve(course.standalone, top_k=self.top_k)
+        now = course.lap("retrieve", course.began)
+        evidence = self.reader.choose(course.standalone, course.passages)
+        course.sources = group_sources(evidence, course.passages)
+        course.confidence = confidence(read_signals(course.standalone, course.passages, evidence))
+        course.lap("evidence", now)
+
+    def _write(self, course: _Course, history: Sequence[Message]) -> Iterator[str]:
+        began = time.perf_counter()
+        gate = GroundingGate(course.standalone, course.sources)
+        try:
+            for unit in cut_units(self._draft(course, history)):
+                yield from self._say(course, gate.feed(unit))
+        except ToneTuningError as error:
+            course.faults.append(f"The language model failed, so the documents are quoted: {error}")
+            log.exception("the language model failed")
+        yield from self._say(course, gate.close())
+        course.text = course.text.strip()
+        course.wrote = gate.verdicts.wrote
+        log.debug("refused by the check: %s", gate.verdicts.reasons)
+        course.lap("write", began)
+
+    def _draft(self, course: _Course, history: Sequence[Message]) -> Iterator[str]:
+        model = self.model()
+        course.model, course.adapter = model.name, model.adapter
+        sources = [to_prompt_source(source) for source in course.sources]
+        budget = 70 + int(1.6 * sum(model.count_tokens(source.text) for source in sources))
+        messages = build_messages(course.question, sources, recent_turns(history))
+        for piece in model.stream(messages, max_new_tokens=min(budget, 320)):
+            course.draft += piece
+            yield piece
+        course.tokens = model.count_tokens(course.draft)
+
+    def _say(self, course: _Course, text: str) -> Iterator[str]:
+        if text:
+            course.seconds.setdefault("first", round(time.perf_counter() - course.began, 4))
+            course.text += text
+            yield text
+
+    def _finish(self, course: _Course, outcome: Outcome) -> Answer:
+        course.lap("total", course.began)
+        used = [s for s in course.sources if f"[{s.number}]" in course.text] if outcome is Outcome.ANSWERED else []
+        answer = Answer(
+            id=uuid.uuid4().hex[:12],
+            question=course.question,
+            standalone=course.standalone,
+            outcome=outcome,
+            text=course.text,
+            draft=course.draft,
+            citations=tuple(make_citation(source) for source in used),
+            retrieved=tuple(_retrieved(passage) for passage in course.passages),
+            wrote=course.wrote,
+            confidence=round(course.confidence, 4),
+            seconds=course.seconds,
+            tokens=course.tokens,
+            model=course.model,
+            adapter=course.adapter,
+            degraded=(*self.degraded(), *course.faults),
+        )
+        self.log.add(answer)
+        return answer
+
+
+def to_prompt_source(source: EvidenceSource) -> Source:
+    """Evidence as the one prompt template shows it."""
+    chunk = source.chunk
+    section = chunk.chunk.heading_path[-1] if chunk.chunk.heading_path else ""
+    return Source(chunk.document.title, section, chunk.added_at.date().isoformat(), source.text)
+
+
+def make_citation(source: EvidenceSource) -> Citation:
+    """The citation of one numbered source."""
+    chunk, document = source.chunk.chunk, source.chunk.document
+    return Citation(
+        number=source.number,
+        document=document.source,
+        document_id=document.id,
+        title=document.title,
+        section=" > ".join(chunk.heading_path),
+        version=chunk.version,
+        date=source.chunk.added_at.date().isoformat(),
+        start=chunk.start,
+        end=chunk.end,
+        passage=chunk.text,
+        sentences=tuple((chunk.start + e.sentence.start, chunk.start + e.sentence.end) for e in source.evidence),
+        link=passage_link(document.id, chunk.version, chunk.start, chunk.end),
+        page=chunk.page,
+    )
+
+
+def _retrieved(passage: RetrievedChunk) -> Retrieved:
+    chunk = passage.chunk
+    section = " > ".join(chunk.heading_path)
+    return Retrieved(
+        passage.document.source, section, round(passage.score, 4), chunk.id, chunk.document_id, chunk.version
+    )
+
+
+def _usable(question: str) -> str:
+    question = question.strip()
+    if not question:
+        raise QuestionError("The question is empty: type what you would like to know.")
+    if len(question) > LONGEST_QUESTION:
+        raise QuestionError(
+            f"The question has {len(question)} characters: shorten it to at most {LONGEST_QUESTION}."
+        )
+    return question
