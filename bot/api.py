@@ -1,0 +1,145 @@
+"""HTTP below the page: stored documents opened at a passage, health, and the loopback endpoint of the CLI."""
+
+import hmac
+import html
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+
+from bot.desk import LocalDesk
+from bot.errors import BotError
+from bot.service import Service
+from knowledge.errors import DocumentNotFound, KnowledgeError
+from tone_tuning.errors import ToneTuningError
+
+__all__ = ["add_routes", "document_page"]
+
+OUR_ERRORS = (BotError, KnowledgeError, ToneTuningError)
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body{{font:16px/1.6 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#1d2733}}
+header{{border-bottom:1px solid #d5dbe1;margin-bottom:1rem;padding-bottom:.5rem}}header small{{color:#5b6875}}
+pre{{white-space:pre-wrap;font:inherit;overflow-wrap:anywhere}}mark{{background:#fff1b8;padding:.1em 0}}</style></head>
+<body><header><strong>{title}</strong><br><small>{source} · version {version} · {date}</small></header>
+<pre>{body}</pre></body></html>"""
+
+
+def add_routes(app: FastAPI, service: Service, token: str) -> None:
+    """Add every route of this file to `app`; /internal ones want `token`."""
+    app.include_router(_public_routes(service))
+    app.include_router(_internal_routes(LocalDesk(service), token))
+    for kind in OUR_ERRORS:
+        app.add_exception_handler(kind, _as_sentence)
+
+
+def document_page(document: dict[str, Any], start: int, end: int) -> str:
+    """A stored document as inert text, with the characters from `start` to `end` marked."""
+    text = document["markdown"]
+    start, end = max(0, min(start, len(text))), max(0, min(end, len(text)))
+    body = html.escape(text)
+    if start < end:
+        before, passage, after = (html.escape(part) for part in (text[:start], text[start:end], text[end:]))
+        body = f'{before}<mark id="passage">{passage}</mark>{after}'
+    return PAGE.format(
+        title=html.escape(document["title"]),
+        source=html.escape(document["source"]),
+        version=document["version"],
+        date=html.escape(document["added_at"][:10]),
+        body=body,
+    )
+
+
+def _public_routes(service: Service) -> APIRouter:
+    router = APIRouter()
+    desk = LocalDesk(service)
+
+    @router.get("/documents/{document_id}", response_class=HTMLResponse)
+    def open_document(document_id: str, version: int | None = None, start: int = 0, end: int = 0) -> HTMLResponse:
+        try:
+            return HTMLResponse(document_page(desk.show(document_id, version), start, end))
+        except DocumentNotFound as error:
+            return HTMLResponse(f"<p>{html.escape(str(error))}</p>", status_code=404)
+
+    @router.get("/health")
+    def health() -> dict[str, Any]:
+        return {"status": "degraded" if service.degraded() else "ok", "degraded": service.degraded()}
+
+    return router
+
+
+def _internal_routes(desk: LocalDesk, token: str) -> APIRouter:
+    def check(authorization: str = Header(default="")) -> None:
+        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(403, "This endpoint wants the token of the home folder.")
+
+    router = APIRouter(prefix="/internal", dependencies=[Depends(check)])
+
+    @router.post("/documents")
+    def add(path: str = Body(embed=True)) -> StreamingResponse:
+        return _ndjson(_adding(desk, Path(path)))
+
+    @router.get("/documents")
+    def documents() -> list[dict[str, Any]]:
+        return desk.list()
+
+    @router.get("/document")
+    def document(reference: str, version: int | None = None) -> dict[str, Any]:
+        return desk.show(reference, version)
+
+    @router.delete("/document")
+    def remove(reference: str) -> dict[str, Any]:
+        return desk.remove(reference)
+
+    @router.get("/missing")
+    def missing(folder: str) -> list[dict[str, Any]]:
+        return desk.missing(Path(folder))
+
+    @router.get("/search")
+    def search(query: str, top_k: int = 5) -> list[dict[str, Any]]:
+        return desk.search(query, top_k)
+
+    @router.post("/ask")
+    def ask(question: str = Body(), history: list[dict[str, str]] = Body(default=[])) -> StreamingResponse:  # noqa: B006, B008
+        turns: Any = history
+        return _ndjson({"text": p} if isinstance(p, str) else {"answer": p} for p in desk.ask(question, turns))
+
+    return router
+
+
+def _adding(desk: LocalDesk, path: Path) -> Iterator[dict[str, Any]]:
+    """Progress of adding `path` as events, the results last; the work runs in a thread of its own."""
+    events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+
+    def work() -> None:
+        try:
+            results = desk.add(path, lambda done, total, name: events.put({"done": done, "total": total, "name": name}))
+            events.put({"results": results})
+        except OUR_ERRORS as error:
+            events.put({"error": str(error)})
+        finally:
+            events.put(None)
+
+    threading.Thread(target=work, daemon=True).start()
+    get: Callable[[], dict[str, Any] | None] = events.get
+    yield from iter(get, None)
+
+
+def _ndjson(events: Iterator[dict[str, Any]]) -> StreamingResponse:
+    def lines() -> Iterator[str]:
+        try:
+            for event in events:
+                yield json.dumps(event, default=str) + "\n"
+        except OUR_ERRORS as error:
+            yield json.dumps({"error": str(error)}) + "\n"
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+async def _as_sentence(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, status_code=404 if isinstance(error, DocumentNotFound) else 400)

@@ -1,0 +1,88 @@
+"""The language model in service: the prepared base with the champion adapter, swapped when the champion changes."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from bot.settings import Settings
+from tone_tuning.base_model import PreparedBase, prepare_base
+from tone_tuning.errors import AdapterError
+from tone_tuning.language_model import LanguageModel, TransformersModel
+from tone_tuning.prompt import prompt_hash
+from tone_tuning.registry import AdapterRegistry, AdapterVersion
+
+__all__ = ["ChampionModel"]
+
+log = logging.getLogger(__name__)
+
+
+class ChampionModel:
+    """Called before each answer; loads on the first call and again only when another version is champion."""
+
+    def __init__(self, settings: Settings, adapters: AdapterRegistry, report: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.adapters = adapters
+        self.report = report
+        self._base: PreparedBase | None = None
+        self._model: TransformersModel | None = None
+        self._wanted: str | None = None
+        self._fault: str | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> LanguageModel:
+        """The model that should write the next answer.
+
+        Raises:
+            BaseModelError: the base is missing or damaged and cannot be prepared.
+        """
+        with self._lock:
+            wanted = self.adapters.aliases().get("champion") if self.settings.use_adapter else None
+            if self._model is None or wanted != self._wanted:
+                self._model, self._wanted = self._load(), wanted
+            return self._model
+
+    def base(self) -> PreparedBase:
+        """The prepared base; about 20 s of work the first time a home folder sees it."""
+        if self._base is None:
+            self._base = prepare_base(self.settings.base, self.settings.home / "models", self.report)
+        return self._base
+
+    def degraded(self) -> list[str]:
+        """One sentence for each way in which the voice is not the house voice."""
+        if not self.settings.use_adapter:
+            return ["The tone adapter is switched off: answers are plain."]
+        if self._fault:
+            return [self._fault]
+        if self.adapters.aliases().get("champion") is None:
+            return ["No tone adapter is released: answers are plain. Train one and promote it."]
+        return []
+
+    def _load(self) -> TransformersModel:
+        base = self.base()
+        self._fault = None
+        champion = self._usable_champion(base) if self.settings.use_adapter else None
+        if champion is None:
+            model = TransformersModel(base)
+        else:
+            model = TransformersModel(base, champion.path, champion.id)
+        model.load()
+        return model
+
+    def _usable_champion(self, base: PreparedBase) -> AdapterVersion | None:
+        """The champion, or None with the reason kept: a damaged voice must not stop the answers."""
+        try:
+            champion = self.adapters.champion()
+            if champion is None:
+                return None
+            self.adapters.verify(champion.id)
+            if champion.card.get("base_hash") != base.hash or champion.card.get("prompt_hash") != prompt_hash():
+                self._fault = (
+                    f"Adapter {champion.id} was trained for another base model or prompt: answers are plain. "
+                    "Retrain it on this base and promote the result."
+                )
+                return None
+            return champion
+        except AdapterError as error:
+            self._fault = f"Answers are plain: {error}"
+            log.warning("%s", self._fault)
+            return None

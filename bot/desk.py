@@ -1,0 +1,121 @@
+"""What a client may ask of a frontdesk, as plain dictionaries: the same verbs here and through a running server."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from bot.answer import Answer
+from bot.service import Service
+from tone_tuning.prompt import Message
+
+__all__ = ["Desk", "LocalDesk"]
+
+Progress = Callable[[int, int, str], None]
+
+
+class Desk(Protocol):
+    """The document and question verbs of the command line."""
+
+    def add(self, path: Path, on_progress: Progress) -> list[dict[str, Any]]:
+        """Add a file or folder; one result for each file."""
+        ...
+
+    def missing(self, folder: Path) -> list[dict[str, Any]]:
+        """Documents that came from `folder` whose files are gone."""
+        ...
+
+    def list(self) -> list[dict[str, Any]]:
+        """All documents."""
+        ...
+
+    def show(self, reference: str, version: int | None) -> dict[str, Any]:
+        """One document with the Markdown of a version (the current one by default)."""
+        ...
+
+    def remove(self, reference: str) -> dict[str, Any]:
+        """Take a document out of all answers."""
+        ...
+
+    def search(self, query: str, top_k: int) -> list[dict[str, Any]]:
+        """Passages for a query with their scores."""
+        ...
+
+    def ask(self, question: str, history: Sequence[Message]) -> Iterator[str | dict[str, Any]]:
+        """Pieces of the answer, then the whole answer as a dictionary."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held."""
+        ...
+
+
+class LocalDesk:
+    """The verbs on a service of this process."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def add(self, path: Path, on_progress: Progress = lambda done, total, name: None) -> list[dict[str, Any]]:
+        """See `Desk.add`."""
+        results = self.service.documents.add_path(path, on_progress)
+        return [{**asdict(result), "document": _document(result.document)} for result in results]
+
+    def missing(self, folder: Path) -> list[dict[str, Any]]:
+        """See `Desk.missing`."""
+        return [asdict(document) for document in self.service.documents.missing_files(folder)]
+
+    def list(self) -> list[dict[str, Any]]:
+        """See `Desk.list`."""
+        return [
+            {
+                **asdict(item.document),
+                "version": item.version,
+                "added_at": item.added_at.isoformat(timespec="seconds"),
+                "chunks": item.chunks,
+                "characters": item.characters,
+            }
+            for item in self.service.documents.documents()
+        ]
+
+    def show(self, reference: str, version: int | None = None) -> dict[str, Any]:
+        """See `Desk.show`."""
+        document = self.service.documents.get(reference)
+        found = self.service.documents.version(document.id, version)
+        return {
+            **asdict(document),
+            "version": found.version,
+            "added_at": found.added_at.isoformat(timespec="seconds"),
+            "markdown": found.markdown,
+        }
+
+    def remove(self, reference: str) -> dict[str, Any]:
+        """See `Desk.remove`."""
+        return asdict(self.service.documents.remove(reference))
+
+    def search(self, query: str, top_k: int = 5) -> list[dict[str, Any]]:
+        """See `Desk.search`."""
+        return [
+            {
+                "document": found.document.source,
+                "section": " > ".join(found.chunk.heading_path),
+                "text": found.chunk.text,
+                "score": round(found.score, 4),
+                "dense": round(found.dense, 4),
+                "lexical": round(found.lexical, 4),
+            }
+            for found in self.service.bot.retriever.retrieve(query, top_k=top_k)
+        ]
+
+    def ask(self, question: str, history: Sequence[Message] = ()) -> Iterator[str | dict[str, Any]]:
+        """See `Desk.ask`."""
+        for piece in self.service.bot.stream(question, history):
+            yield piece.to_dict() if isinstance(piece, Answer) else piece
+
+    def close(self) -> None:
+        """See `Desk.close`."""
+        self.service.close()
+
+
+def _document(document: object) -> dict[str, Any] | None:
+    return None if document is None else asdict(document)  # type: ignore[call-overload]

@@ -1,0 +1,98 @@
+"""The desk of a running server, reached over its loopback endpoint."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bot.desk import Progress
+from bot.errors import BotError, ServerError
+from bot.home import ServerAddress
+from tone_tuning.prompt import Message
+
+__all__ = ["RemoteDesk"]
+
+
+class RemoteDesk:
+    """`Desk` by HTTP. Refusals of the server come back as `BotError` with its sentence."""
+
+    def __init__(self, address: ServerAddress) -> None:
+        self.address = address
+        self.client = httpx.Client(
+            base_url=address.url,
+            headers={"Authorization": f"Bearer {address.token}"},
+            timeout=httpx.Timeout(10, read=None),
+            trust_env=False,
+        )
+
+    def add(self, path: Path, on_progress: Progress) -> list[dict[str, Any]]:
+        """See `Desk.add`; the server reads the path itself, being on the same machine."""
+        results: list[dict[str, Any]] = []
+        for event in self._events("/internal/documents", {"path": str(path.absolute())}):
+            if "results" in event:
+                results = event["results"]
+            else:
+                on_progress(event["done"], event["total"], event["name"])
+        return results
+
+    def missing(self, folder: Path) -> list[dict[str, Any]]:
+        """See `Desk.missing`."""
+        return self._call("GET", "/internal/missing", folder=str(folder.absolute()))
+
+    def list(self) -> list[dict[str, Any]]:
+        """See `Desk.list`."""
+        return self._call("GET", "/internal/documents")
+
+    def show(self, reference: str, version: int | None) -> dict[str, Any]:
+        """See `Desk.show`."""
+        extra = {} if version is None else {"version": str(version)}
+        return self._call("GET", "/internal/document", reference=reference, **extra)
+
+    def remove(self, reference: str) -> dict[str, Any]:
+        """See `Desk.remove`."""
+        return self._call("DELETE", "/internal/document", reference=reference)
+
+    def search(self, query: str, top_k: int) -> list[dict[str, Any]]:
+        """See `Desk.search`."""
+        return self._call("GET", "/internal/search", query=query, top_k=str(top_k))
+
+    def ask(self, question: str, history: Sequence[Message]) -> Iterator[str | dict[str, Any]]:
+        """See `Desk.ask`."""
+        for event in self._events("/internal/ask", {"question": question, "history": list(history)}):
+            yield event["text"] if "text" in event and len(event) == 1 else event["answer"]
+
+    def close(self) -> None:
+        """Close the connection; the server goes on."""
+        self.client.close()
+
+    def _call(self, method: str, path: str, **query: str) -> Any:  # noqa: ANN401 - whatever JSON the verb answers
+        try:
+            response = self.client.request(method, path, params=query)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        body = response.json() if response.content else {}
+        if response.is_error:
+            raise BotError(body.get("error", f"The server refused with status {response.status_code}."))
+        return body
+
+    def _events(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        try:
+            with self.client.stream("POST", path, json=body) as response:
+                if response.is_error:
+                    response.read()
+                    raise BotError(response.json().get("error", f"The server refused with {response.status_code}."))
+                for line in response.iter_lines():
+                    event = json.loads(line)
+                    if "error" in event:
+                        raise BotError(event["error"])
+                    yield event
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> ServerError:
+        return ServerError(
+            f"The server at {self.address.url} (process {self.address.pid}) does not answer ({error}): "
+            "restart it with `frontdesk serve`."
+        )
