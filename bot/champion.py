@@ -60,7 +60,7 @@ class ChampionModel:
     def _load(self) -> TransformersModel:
         base = self.base()
         self._fault = None
-        champion = self._usable_champion(base) if self.settings.use_adapter else None
+        champion = self.usable_champion() if self.settings.use_adapter else None
         if champion is None:
             model = TransformersModel(base)
         else:
@@ -68,8 +68,9 @@ class ChampionModel:
         model.load()
         return model
 
-    def _usable_champion(self, base: PreparedBase) -> AdapterVersion | None:
+    def usable_champion(self) -> AdapterVersion | None:
         """The champion, or None with the reason kept: a damaged voice must not stop the answers."""
+        base = self.base()
         try:
             champion = self.adapters.champion()
             if champion is None:

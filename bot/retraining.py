@@ -28,7 +28,7 @@ class Retriever(Protocol):
 class Retraining:
     """At most one training run at a time; it goes on serving while the run lasts."""
 
-    def __init__(self, settings: Settings, retriever: Retriever, reader: Reader) -> None:
+    def __init__(self, settings: Settings, retriever: Retriever | None, reader: Reader | None) -> None:
         self.settings = settings
         self.retriever = retriever
         self.reader = reader
@@ -74,6 +74,8 @@ class Retraining:
         rows = _rows(data)
         if not any(_needs_sources(row) for row in rows):
             return data
+        if self.retriever is None or self.reader is None:
+            raise RetrainError(f"Rows of '{data}' have no sources and the server holds the documents: retrain from the page, or stop the server.")
         target = self.settings.home / "training" / f"{data.stem}-with-sources.jsonl"
         target.parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(attach_sources(row, self.retriever, self.reader)) for row in rows]

@@ -1,0 +1,107 @@
+"""The command line: ask, chat, serve, doctor, and the groups docs, tone and eval."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli_documents import docs
+from bot.cli_eval import evaluation
+from bot.cli_session import Session, console, degraded_exit, errors, open_desk
+from bot.cli_tone import tone
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="frontdesk",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="A support bot that answers in the company's voice, from the company's own current documents.",
+)
+app.add_typer(docs, name="docs")
+app.add_typer(tone, name="tone")
+app.add_typer(evaluation, name="eval")
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(help="The folder that holds all state (or FRONTDESK_HOME).")] = None,
+) -> None:
+    """Set where the state lives."""
+    context.obj = Session(home)
+
+
+@app.command()
+def ask(context: typer.Context, question: Annotated[str, typer.Argument(help="What a customer would type.")]) -> None:
+    """Answer one question with its sources."""
+    with open_desk(context, "frontdesk ask") as desk:
+        answer = _show_answer(desk.ask(question, ()))
+    degraded_exit(answer.get("degraded", ()))
+
+
+@app.command()
+def chat(context: typer.Context) -> None:
+    """Talk with the bot; an empty line or Ctrl-D ends it."""
+    history: list[dict[str, str]] = []
+    with open_desk(context, "frontdesk chat") as desk:
+        while question := _next_line():
+            answer = _show_answer(desk.ask(question, history))  # type: ignore[arg-type]
+            history += [{"role": "user", "content": question}, {"role": "assistant", "content": answer["text"]}]
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="127.0.0.1; any other is refused until sign-in exists.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 7860,
+    example: Annotated[bool, typer.Option("--example", help="Fill an empty home with the example company.")] = False,
+) -> None:
+    """Start the page: chat, documents and tone."""
+    command = [sys.executable, "-m", "ui", "--home", str(context.obj.settings().home)]
+    command += ["--host", host, "--port", str(port)] + (["--example"] if example else [])
+    os.execv(sys.executable, command)
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """What is installed, which models serve, and what is degraded."""
+    from bot.doctor import examine
+
+    findings = examine(context.obj.settings())
+    for name, state in findings.facts:
+        console.print(f"[bold]{name:<22}[/bold] {state}", highlight=False)
+    degraded_exit(findings.degraded)
+    console.print("[green]Nothing is degraded.[/green]")
+
+
+def main() -> None:
+    """Entry point of `frontdesk`: an error of ours is one sentence and exit code 1."""
+    with errors():
+        app()
+
+
+def _next_line() -> str:
+    try:
+        return console.input("[bold]you[/bold] ").strip()
+    except EOFError:
+        return ""
+
+
+def _show_answer(pieces) -> dict:  # type: ignore[no-untyped-def,type-arg]  # noqa: ANN001
+    answer: dict = {}  # type: ignore[type-arg]
+    for piece in pieces:
+        if isinstance(piece, str):
+            console.print(piece, end="", markup=False, highlight=False)
+        else:
+            answer = piece
+    console.print()
+    for citation in answer.get("citations", ()):
+        section = f" > {citation['section']}" if citation["section"] else ""
+        console.print(f"\n[{citation['number']}] {citation['title']}{section} ({citation['document']}, {citation['date']})",
+                      markup=False, style="cyan", highlight=False)  # fmt: skip
+        console.print(f"    frontdesk docs show {citation['document_id']} --at {citation['start']}", style="dim")
+    return answer

@@ -1,0 +1,76 @@
+"""`frontdesk eval`: golden questions through the bot and its baselines, as a table and a JSON report."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bot.cli_session import console, degraded_exit, open_own_service, said_progress
+from bot.errors import SettingsError
+
+__all__ = ["evaluation"]
+
+evaluation = typer.Typer(no_args_is_help=True, help="How good the answers are, measured.")
+
+
+@evaluation.callback()
+def group() -> None:
+    """Keep `golden` a subcommand while it is the only one."""
+
+
+@evaluation.command()
+def golden(
+    context: typer.Context,
+    questions: Annotated[Path, typer.Argument(help="JSONL of golden questions.")],
+    json_out: Annotated[Path | None, typer.Option("--json", help="Where to write the whole report.")] = None,
+    adapter: Annotated[bool, typer.Option("--adapter/--no-adapter", help="With or without the tone adapter.")] = True,
+    retrieval: Annotated[bool, typer.Option("--retrieval/--no-retrieval", help="Without: the model alone.")] = True,
+    baseline: Annotated[str | None, typer.Option(help="extractive or plain instead of the bot.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
+    voice: Annotated[Path | None, typer.Option(help="Voice guide for the tone metric.")] = None,
+) -> None:
+    """Ask every golden question and print each metric with its 95 % interval."""
+    from bot.evaluate import Mode, evaluate, report, write_report
+    from bot.golden import read_golden
+    from bot.service import EXAMPLES
+    from tone_tuning.voice import read_voice
+
+    if baseline not in (None, "extractive", "plain"):
+        raise SettingsError(f"The baseline '{baseline}' is unknown: use extractive or plain.")
+    guide = read_voice(voice or EXAMPLES / "voice.yaml")
+    asked = read_golden(questions, limit)
+    mode = Mode(baseline, retrieval)
+    with open_own_service(context, "frontdesk eval", adapter and baseline != "plain") as service:
+        with _progress() as bar:
+            task = bar.add_task(mode.name, total=len(asked))
+            rows = evaluate(service, asked, mode, lambda judged: bar.advance(task))
+        content = report(service, rows, mode, guide)
+    if json_out is not None:
+        write_report(json_out, content)
+    console.print(_table(questions.name, content))
+    if adapter and mode.baseline is None:
+        degraded_exit(content["config"]["degraded"])
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=said_progress)
+
+
+def _table(name: str, content: dict[str, Any]) -> Table:
+    config = content["config"]
+    title = f"{name}: {config['mode']}, {config['base_model'] or 'no model'}, adapter {config['adapter'] or 'none'}"
+    table = Table("metric", "value", "95 %", "n", title=title, box=None)
+    for metric, found in content["summary"].items():
+        if metric == "seconds":
+            for stage, times in found.items():
+                table.add_row(f"seconds to {stage}", _number(times["value"]), f"p95 {_number(times['p95'])}", str(times["n"]))
+            continue
+        table.add_row(metric, _number(found["value"]), f"{_number(found['low'])} to {_number(found['high'])}", str(found["n"]))
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

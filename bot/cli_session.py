@@ -1,0 +1,128 @@
+"""What every command shares: the settings, the console, the desk here or in a running server, errors as sentences."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from bot.errors import BotError
+
+if TYPE_CHECKING:
+    from bot.desk import Desk
+    from bot.retraining import Retraining
+    from bot.service import Service
+    from bot.settings import Settings
+
+__all__ = ["Session", "console", "degraded_exit", "errors", "open_desk", "open_own_service", "said_progress", "say", "training_desk"]
+
+console = Console(soft_wrap=True)
+said = Console(stderr=True, soft_wrap=True)
+said_progress = Console(stderr=True)
+
+
+class Session:
+    """The state folder of one command, resolved when it is first needed."""
+
+    def __init__(self, home: Path | None) -> None:
+        self.home = home
+
+    def settings(self) -> "Settings":
+        """Settings of this command."""
+        from bot.settings import read_settings
+
+        return read_settings(self.home)
+
+
+def say(sentence: str) -> None:
+    """A line for the person at the terminal, apart from the output."""
+    said.print(sentence, markup=False, highlight=False, style="dim")
+
+
+def degraded_exit(sentences: Iterable[str]) -> None:
+    """Name what is degraded on stderr and end with exit code 3; nothing when all is well."""
+    found = list(sentences)
+    for sentence in found:
+        said.print(f"degraded: {sentence}", markup=False, highlight=False, style="yellow")
+    if found:
+        raise typer.Exit(3)
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """Turn our errors into one sentence on stderr and exit code 1."""
+    from knowledge.errors import KnowledgeError
+    from tone_tuning.errors import ToneTuningError
+
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        yield
+    except (BotError, KnowledgeError, ToneTuningError) as error:
+        said.print(f"frontdesk: {error}", markup=False, highlight=False, style="red")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        said.print("frontdesk: stopped.", style="red")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+@contextmanager
+def open_desk(context: typer.Context, purpose: str) -> "Iterator[Desk]":
+    """The desk of the running server of this home, else one of our own under the lock."""
+    from bot.home import read_server
+
+    settings = context.obj.settings()
+    address = read_server(settings.home)
+    desk: Desk
+    if address is not None:
+        from bot.remote import RemoteDesk
+
+        desk = RemoteDesk(address)
+    else:
+        from bot.desk import LocalDesk
+        from bot.service import open_service
+
+        desk = LocalDesk(open_service(settings, purpose, say))
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+@contextmanager
+def open_own_service(context: typer.Context, purpose: str, adapter: bool = True) -> "Iterator[Service]":
+    """A service of this process; a running server of the same home is in the way and is named."""
+    from bot.service import open_service
+
+    settings = context.obj.settings()
+    service = open_service(settings if adapter else settings.without_adapter(), purpose, say)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+@contextmanager
+def training_desk(context: typer.Context) -> "Iterator[Retraining]":
+    """What trains an adapter: through our own service, or beside a running server, which keeps its documents."""
+    from bot.home import read_server
+
+    settings = context.obj.settings()
+    if read_server(settings.home) is None:
+        with open_own_service(context, "frontdesk tone train") as service:
+            yield service.retraining
+        return
+    from bot.retraining import Retraining
+
+    retraining = Retraining(settings, None, None)
+    try:
+        yield retraining
+    finally:
+        retraining.stop()

@@ -1,0 +1,137 @@
+"""The evaluation run: golden questions through the bot or a baseline -> table and JSON report."""
+
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bot.answer import Answer
+from bot.baselines import closed_book, extractive, plain_rag
+from bot.golden import GoldenQuestion
+from bot.metrics import Judged, judge, summarise
+from bot.service import Service
+from tone_tuning.prompt import prompt_hash
+from tone_tuning.voice import VoiceGuide, tone_rates
+
+__all__ = ["Mode", "evaluate", "report", "write_report"]
+
+PACKAGES = ("frontdesk", "torch", "transformers", "peft", "sentence-transformers", "chromadb")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What is evaluated: the bot, or one of the things it has to beat."""
+
+    baseline: str | None = None  # None (ours), "extractive" or "plain"
+    retrieval: bool = True
+
+    @property
+    def name(self) -> str:
+        """How the table calls it."""
+        return self.baseline or ("ours" if self.retrieval else "no retrieval")
+
+
+def evaluate(
+    service: Service,
+    questions: Sequence[GoldenQuestion],
+    mode: Mode,
+    on_answer: Callable[[Judged], None] = lambda judged: None,
+) -> list[Judged]:
+    """Answer and judge every question; answers of an evaluation are not written to the conversation log."""
+    rows = []
+    for golden, answer in _answers(service, questions, mode):
+        rows.append(judge(golden, answer))
+        on_answer(rows[-1])
+    return rows
+
+
+def report(service: Service, rows: Sequence[Judged], mode: Mode, voice: VoiceGuide | None) -> dict[str, Any]:
+    """The report of `evaluation`: config, summary and answers, ready for JSON."""
+    summary = summarise(rows)
+    if voice is not None:
+        answered = [row for row in rows if not row.declined]
+        procedures = [row.golden.type == "procedure" for row in answered]
+        summary["tone"] = tone_rates(voice, [row.answer.text for row in answered], procedures)
+    return {"config": _config(service, rows, mode), "summary": summary, "answers": [_row(row) for row in rows]}
+
+
+def write_report(path: Path, content: dict[str, Any]) -> None:
+    """Write the report whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+    os.replace(partial, path)
+
+
+class _NoLog:
+    """Evaluation answers are kept in the report, not among the customers' conversations."""
+
+    def add(self, answer: Answer) -> None:
+        """Forget it."""
+
+
+def _answers(
+    service: Service, questions: Sequence[GoldenQuestion], mode: Mode
+) -> Iterator[tuple[GoldenQuestion, Answer]]:
+    bot = service.bot
+    kept, bot.log = bot.log, _NoLog()
+    try:
+        for golden in questions:
+            if mode.baseline == "extractive":
+                yield golden, extractive(golden, bot.retriever, service.embedder)
+            elif mode.baseline == "plain":
+                yield golden, plain_rag(golden, bot.retriever, service.model)
+            elif not mode.retrieval:
+                yield golden, closed_book(golden, service.model)
+            else:
+                yield golden, bot.ask(golden.question, golden.history)
+    finally:
+        bot.log = kept
+
+
+def _config(service: Service, rows: Sequence[Judged], mode: Mode) -> dict[str, Any]:
+    settings = service.settings
+    uses_model = mode.baseline != "extractive"
+    return {
+        "mode": mode.name,
+        "packages": {name: version(name) for name in PACKAGES},
+        "base_model": service.model.base().name if uses_model else None,
+        "adapter": next((row.answer.adapter for row in rows if row.answer.adapter), None),
+        "embedder": service.embedder.name,
+        "reader": service.bot.reader.name,
+        "prompt_hash": prompt_hash(),
+        "settings": {name: str(value) for name, value in asdict(settings).items()},
+        "documents": len(service.documents.documents()),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "degraded": service.degraded() if uses_model else [],
+    }
+
+
+def _row(row: Judged) -> dict[str, Any]:
+    answer = row.answer
+    return {
+        "id": row.golden.id,
+        "type": row.golden.type,
+        "question": row.golden.question,
+        "answerable": row.golden.answerable,
+        "outcome": answer.outcome.value,
+        "draft": answer.draft,
+        "text": answer.text,
+        "wrote": answer.wrote,
+        "confidence": answer.confidence,
+        "citations": [asdict(citation) for citation in answer.citations],
+        "retrieved": [asdict(found) for found in answer.retrieved],
+        "correct": row.correct,
+        "cited_right": row.cited_right,
+        "unsupported": list(row.unsupported),
+        "draft_unsupported": list(row.draft_unsupported),
+        "words": row.words,
+        "seconds": answer.seconds,
+        "tokens": answer.tokens,
+    }
