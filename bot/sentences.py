@@ -36,7 +36,11 @@ def split_sentences(text: str) -> list[Sentence]:
         if kind == "prose":
             paragraph = (paragraph[0] if paragraph else start, end)
             continue
-        if kind == "continued" and (paragraph or (found and found[-1].kind in ("item", "step"))):
+        if kind == "continued" and paragraph is None and found and found[-1].kind in ("item", "step"):
+            last = found.pop()
+            found += _cut(text, last.start, end, last.kind, whole=last.kind == "step")
+            continue
+        if kind == "continued":
             paragraph = (paragraph[0] if paragraph else start, end)
             continue
         found += _prose(text, paragraph)
