@@ -142,6 +142,7 @@ class SupportBot:
         budget = 70 + int(1.6 * sum(model.count_tokens(source.text) for source in sources))
         messages = build_messages(course.question, sources, recent_turns(history))
         for piece in model.stream(messages, max_new_tokens=min(budget, 320)):
+            course.seconds.setdefault("first_token", round(time.perf_counter() - course.began, 4))
             course.draft += piece
             yield piece
         course.tokens = model.count_tokens(course.draft)

@@ -1,0 +1,115 @@
+"""The check: what passes, what is replaced by the evidence, what is dropped."""
+
+import pytest
+
+from bot.drafts import cut_units
+from bot.evidence import Evidence, EvidenceSource
+from bot.grounding import GroundingGate
+from bot.sentences import split_sentences
+from tests.stories import retrieved
+
+RETURNS = "Small appliances can be returned within 45 days of delivery. Opened items carry a fee of $5."
+STEPS = "To return an item:\n1. Sign in to your account.\n2. Open Orders and choose Return.\n3. Print the label."
+
+
+def sources(*texts, title="Returns"):
+    """Every sentence of each text as evidence of its own source, the first text best."""
+    found = []
+    for number, text in enumerate(texts, 1):
+        evidence = tuple(Evidence(s, number - 1, 1.0 - 0.01 * number) for s in split_sentences(text))
+        found.append(EvidenceSource(number, number - 1, retrieved(text, title=title), evidence))
+    return found
+
+
+def shown(draft, *texts, question="How long can I return a kettle?"):
+    """The text a customer sees of `draft`, and the verdicts."""
+    gate = GroundingGate(question, sources(*texts))
+    text = "".join(gate.feed(unit) for unit in cut_units([draft])) + gate.close()
+    return text.strip(), gate.verdicts
+
+
+def test_a_faithful_draft_passes_as_it_was_written():
+    """Greeting, both facts with their values, and the closing line reach the customer unchanged."""
+    draft = (
+        "Happy to help.\n\nYou can return small appliances within 45 days of delivery. [1] "
+        "Opened items carry a $5 fee. [1]\n\nAnything else?"
+    )
+    text, verdicts = shown(draft, RETURNS)
+
+    assert text == draft
+    assert (verdicts.passed, verdicts.quoted, verdicts.wrote) == (2, 0, 1.0)
+
+
+def test_a_wrong_value_is_replaced_by_the_evidence_sentence():
+    """An invented number never shows; the sentence of the document stands in its place."""
+    text, verdicts = shown("Small appliances can be returned within 60 days of delivery. [1]", RETURNS)
+
+    assert "60" not in text
+    assert "within 45 days of delivery. [1]" in text
+    assert verdicts.wrote == 0.0
+
+
+def test_a_lost_value_brings_the_evidence_back():
+    """A draft that drops the number it should answer with is replaced."""
+    text, _ = shown("You can return small appliances after delivery. [1]", RETURNS)
+
+    assert "45 days" in text
+
+
+def test_a_missing_or_wrong_mark_is_repaired():
+    """The citation is that of the source the sentence rests on."""
+    text, _ = shown(
+        "Repairs take 12 working days in our workshop. [1]", RETURNS, "Repairs take 12 working days in our workshop."
+    )
+
+    assert "Repairs take 12 working days in our workshop. [2]" in text
+
+
+@pytest.mark.parametrize("draft", ["Opened items do not carry a fee of $5. [1]", "Opened items carry no fee of $5. [1]"])
+def test_a_not_that_was_added_is_caught(draft):
+    """Values alone do not make a sentence true."""
+    text, _ = shown(draft, "Opened items carry a fee of $5.")
+
+    assert text == "Opened items carry a fee of $5. [1]"
+
+
+def test_steps_are_judged_together_and_keep_their_lines():
+    """A procedure passes as numbered lines with one citation."""
+    text, verdicts = shown(
+        "To return an item:\n1. Sign in to your account.\n2. Open Orders and choose Return.\n3. Print the label. [1]", STEPS
+    )
+
+    assert text.splitlines()[-1] == "3. Print the label. [1]"
+    assert verdicts.passed == 1
+
+
+def test_a_step_left_out_brings_the_whole_procedure():
+    """Half a procedure is worse than the quoted one."""
+    text, _ = shown("1. Print the label. [1]", STEPS)
+
+    assert "1. Sign in to your account." in text
+
+
+def test_a_repeated_sentence_shows_once():
+    """Saying it twice does not make it truer."""
+    sentence = "Repairs take 12 working days in our workshop. [1]"
+    text, _ = shown(f"{sentence} {sentence} {sentence}", "Repairs take 12 working days in our workshop.")
+
+    assert text.count("12 working days") == 1
+
+
+def test_a_claim_that_rests_on_nothing_is_dropped():
+    """An invented extra disappears; its refusal has a reason."""
+    text, verdicts = shown(
+        "Opened items carry a fee of $5. [1] Our founder Bob loves 3 purple elephants. [1]", "Opened items carry a fee of $5."
+    )
+
+    assert "elephants" not in text
+    assert verdicts.reasons
+
+
+def test_an_empty_draft_gives_the_quotation():
+    """A writer that says nothing leaves the reader's choice."""
+    text, _ = shown("", "Opened items carry a fee of $5.")
+
+    assert text == "Opened items carry a fee of $5. [1]"
