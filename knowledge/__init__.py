@@ -1,0 +1,3 @@
+"""What the company knows: documents, their passages, and the search over them."""
+
+__all__: list[str] = []

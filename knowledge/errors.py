@@ -1,0 +1,66 @@
+"""What can go wrong with documents, as one tree; every message is a sentence a person can act on.
+
+KnowledgeError
+├── ConversionError          a file cannot become Markdown
+│   ├── UnsupportedFormat    its type is not one we read
+│   ├── EmptyDocument        it has no text
+│   ├── DamagedDocument      it is not what its name says, or broken
+│   ├── EncryptedDocument    it wants a password
+│   └── OversizedDocument    it is larger than the limit
+├── DocumentNotFound         no document, or several, by that reference
+├── StoreError               catalog or vectors cannot be read or written
+└── EmbedderError            the embedding model is missing or damaged
+"""
+
+__all__ = [
+    "ConversionError",
+    "DamagedDocument",
+    "DocumentNotFound",
+    "EmbedderError",
+    "EmptyDocument",
+    "EncryptedDocument",
+    "KnowledgeError",
+    "OversizedDocument",
+    "StoreError",
+    "UnsupportedFormat",
+]
+
+
+class KnowledgeError(Exception):
+    """Root of everything knowledge raises on purpose."""
+
+
+class ConversionError(KnowledgeError):
+    """A file cannot become Markdown."""
+
+
+class UnsupportedFormat(ConversionError):
+    """The file's type is not one we read."""
+
+
+class EmptyDocument(ConversionError):
+    """The file has no text."""
+
+
+class DamagedDocument(ConversionError):
+    """The file is broken or not what its name says."""
+
+
+class EncryptedDocument(ConversionError):
+    """The file wants a password."""
+
+
+class OversizedDocument(ConversionError):
+    """The file is larger than the limit."""
+
+
+class DocumentNotFound(KnowledgeError):
+    """No document, or several, by that reference."""
+
+
+class StoreError(KnowledgeError):
+    """The catalog or the vectors cannot be read or written."""
+
+
+class EmbedderError(KnowledgeError):
+    """The embedding model is missing or damaged."""
