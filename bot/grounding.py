@@ -96,6 +96,8 @@ class GroundingGate:
         if about is None:
             self._set_aside(unit)
             return ""
+        if about is self._about and any(content_words(said.body) == content_words(unit.body) for said in self._open):
+            return ""
         released = "" if about is self._about else self._flush()
         self._about = about
         self._open.append(unit)

@@ -9,7 +9,7 @@ from tone_tuning.base_model import PreparedBase
 from tone_tuning.errors import AdapterError, BaseModelError
 from tone_tuning.prompt import Message
 
-__all__ = ["LanguageModel", "ScriptedModel", "TransformersModel", "pick_dtype"]
+__all__ = ["LanguageModel", "ScriptedModel", "TransformersModel", "load_base", "pick_dtype"]
 
 Stop = Callable[[], bool]
 DRAFT = 8  # tokens copied from the prompt and checked in one pass
@@ -56,7 +56,7 @@ class TransformersModel:
         """
         with self._lock:
             if self._model is None:
-                self._tokenizer, model = _load_base(self.base)
+                self._tokenizer, model = load_base(self.base)
                 self._model = _merge(model, self._adapter_path).eval() if self._adapter_path else model.eval()
 
     def stream(self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None) -> Iterator[str]:
@@ -127,7 +127,12 @@ def pick_dtype() -> Any:  # noqa: ANN401 - a torch.dtype
     return torch.bfloat16 if fast else torch.float32
 
 
-def _load_base(base: PreparedBase) -> tuple[Any, Any]:
+def load_base(base: PreparedBase) -> tuple[Any, Any]:
+    """Tokenizer and model of a prepared base, in the faster number format of this CPU.
+
+    Raises:
+        BaseModelError: the folder cannot be read, or the model has no chat template.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:

@@ -1,0 +1,135 @@
+"""Transcripts -> validated conversations -> token ids with the loss on the last reply only."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tone_tuning.errors import DataSetError
+from tone_tuning.prompt import Message, Source, build_messages
+
+__all__ = ["Conversation", "Example", "data_hash", "encode", "load_conversations", "split_conversations"]
+
+FAULTS_SHOWN = 20
+ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One row: turns that end with the reply to learn, and the sources the bot had for it."""
+
+    messages: tuple[Message, ...]
+    sources: tuple[Source, ...]
+    id: str  # hash of the first question: all turns of one conversation stay on one side of a split
+
+    def prompt(self) -> list[Message]:
+        """What the bot would have been given, by the template it serves with."""
+        *earlier, asked, _ = [turn for turn in self.messages if turn["role"] != "system"]
+        return build_messages(asked["content"], self.sources, earlier)
+
+    @property
+    def reply(self) -> str:
+        """The reply to learn."""
+        return self.messages[-1]["content"].strip()
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids of prompt and reply; the loss is on `ids[reply_at:]`, the end token included."""
+
+    ids: tuple[int, ...]
+    reply_at: int
+
+
+def load_conversations(path: Path) -> list[Conversation]:
+    """The conversations of a JSONL file.
+
+    Raises:
+        DataSetError: the file cannot be read, is empty, or has faulty rows; all are named at once.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise DataSetError(f"The training data '{path}' cannot be read ({error.strerror}): check the path.") from error
+    except UnicodeDecodeError as error:
+        raise DataSetError(f"The training data '{path}' is no UTF-8 text: save it as UTF-8 JSONL.") from error
+    found, faults = [], []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        conversation, fault = _parse(line)
+        if conversation is None:
+            faults.append(f"row {number}: {fault}")
+        else:
+            found.append(conversation)
+    if faults:
+        more = f" and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+        raise DataSetError(f"'{path.name}' has {len(faults)} faulty rows, correct them: " + "; ".join(faults[:FAULTS_SHOWN]) + more)  # fmt: skip
+    if not found:
+        raise DataSetError(f"'{path.name}' has no conversations: add rows like {{\"messages\": [...], \"sources\": [...]}}.")
+    return found
+
+
+def split_conversations(
+    conversations: Sequence[Conversation], validation_share: float, seed: int
+) -> tuple[list[Conversation], list[Conversation]]:
+    """(training, validation), by a hash of the conversation, so the same row always lands on the same side."""
+
+    def held_out(conversation: Conversation) -> bool:
+        digest = hashlib.sha256(f"{seed}:{conversation.id}".encode()).digest()
+        return int.from_bytes(digest[:4], "big") / 2**32 < validation_share
+
+    return [c for c in conversations if not held_out(c)], [c for c in conversations if held_out(c)]
+
+
+def encode(conversation: Conversation, tokenizer: Any) -> Example:  # noqa: ANN401 - a transformers tokenizer
+    """Ids of the prompt exactly as served, then of the reply and the token that ends it."""
+    prompt = tokenizer.apply_chat_template(conversation.prompt(), add_generation_prompt=True, return_dict=False)
+    reply = tokenizer.encode(conversation.reply, add_special_tokens=False)
+    return Example((*prompt, *reply, tokenizer.eos_token_id), len(prompt))
+
+
+def data_hash(path: Path) -> str:
+    """Hex digest of a data file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _parse(line: str) -> tuple[Conversation | None, str]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return None, f"no JSON ({error})"
+    fault = _fault(row)
+    if fault:
+        return None, fault
+    messages = tuple(Message(role=turn["role"], content=turn["content"]) for turn in row["messages"])
+    first = next(turn["content"] for turn in messages if turn["role"] == "user")
+    sources = tuple(Source.from_dict(source) for source in row.get("sources") or ())
+    return Conversation(messages, sources, hashlib.sha256(first.encode()).hexdigest()[:12]), ""
+
+
+def _fault(row: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    if not isinstance(row, dict) or not isinstance(row.get("messages"), list) or not row["messages"]:
+        return "'messages' must be a list of turns"
+    for turn in row["messages"]:
+        if not isinstance(turn, dict) or turn.get("role") not in ROLES or not isinstance(turn.get("content"), str):
+            return f"a turn needs a role ({', '.join(ROLES)}) and a text content"
+    roles = [turn["role"] for turn in row["messages"] if turn["role"] != "system"]
+    if "assistant" not in roles:
+        return "there is no assistant turn to learn from"
+    if roles[-1] != "assistant" or len(roles) < 2 or roles[-2] != "user":
+        return "the last two turns must be the customer's question and the reply to it"
+    if not row["messages"][-1]["content"].strip():
+        return "the reply is empty"
+    return _source_fault(row.get("sources") or [])
+
+
+def _source_fault(sources: Any) -> str:  # noqa: ANN401
+    if not isinstance(sources, list):
+        return "'sources' must be a list"
+    for source in sources:
+        if not isinstance(source, dict) or not all(isinstance(source.get(k), str) for k in ("title", "text")):
+            return "a source needs a title and a text"
+    return ""
