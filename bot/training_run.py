@@ -1,0 +1,65 @@
+"""A retraining run that any page can watch: it goes on when the page that started it is closed."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from bot.api import OUR_ERRORS
+from bot.errors import RetrainError
+
+__all__ = ["TrainingRun"]
+
+log = logging.getLogger(__name__)
+
+
+class TrainingRun:
+    """The one run of a server, as far as it has come: `losses` by step, a `status` sentence, and `failed`."""
+
+    def __init__(self) -> None:
+        self.losses: list[tuple[int, float]] = []
+        self.status = "No retraining is under way."
+        self.failed = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the run is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, events: Iterator[dict[str, Any]]) -> None:
+        """Follow the progress events of a run from a thread of its own.
+
+        Raises:
+            RetrainError: the run before is still under way.
+        """
+        if self.alive:
+            raise RetrainError("A retraining run is under way: wait for it or stop it first.")
+        self.losses, self.status, self.failed = [], "Reading the conversations and loading the model ...", False
+        self._thread = threading.Thread(target=self._follow, args=(events,), daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until the run has ended, or `seconds` are over."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _follow(self, events: Iterator[dict[str, Any]]) -> None:
+        try:
+            for event in events:
+                self._take(event)
+        except OUR_ERRORS as error:
+            self.status, self.failed = str(error), True
+        except Exception:  # a thread has nobody above it who would hear of this
+            log.exception("the retraining run failed")
+            self.status, self.failed = "Retraining failed for a reason nobody foresaw: the server's log says more.", True
+
+    def _take(self, event: dict[str, Any]) -> None:
+        if "loss" in event:
+            self.losses.append((event["step"], event["loss"]))
+            speed = f" · {event['tokens_per_second']:,.0f} tokens/s" if event.get("tokens_per_second") else ""
+            self.status = f"Step {event['step']} of {event['steps']} · loss {event['loss']:.3f}{speed}"
+        elif "validation_loss" in event:
+            self.status = f"Validation loss {event['validation_loss']:.3f}"
+        elif "done" in event:
+            self.status = f"{event.get('version', 'The adapter')} is ready as candidate: promote it to let it speak."
