@@ -9,23 +9,24 @@ from bot.answer import Answer
 from bot.service import Service
 from tone_tuning.prompt import Message
 
-__all__ = ["Desk", "LocalDesk"]
+__all__ = ["Desk", "LocalDesk", "Progress", "Rows"]
 
 Progress = Callable[[int, int, str], None]
+Rows = list[dict[str, Any]]  # named here, for the verb `list` hides the type in the classes below
 
 
 class Desk(Protocol):
     """The document and question verbs of the command line."""
 
-    def add(self, path: Path, on_progress: Progress) -> list[dict[str, Any]]:
+    def add(self, path: Path, on_progress: Progress) -> Rows:
         """Add a file or folder; one result for each file."""
         ...
 
-    def missing(self, folder: Path) -> list[dict[str, Any]]:
+    def missing(self, folder: Path) -> Rows:
         """Documents that came from `folder` whose files are gone."""
         ...
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> Rows:
         """All documents."""
         ...
 
@@ -37,7 +38,7 @@ class Desk(Protocol):
         """Take a document out of all answers."""
         ...
 
-    def search(self, query: str, top_k: int) -> list[dict[str, Any]]:
+    def search(self, query: str, top_k: int) -> Rows:
         """Passages for a query with their scores."""
         ...
 
@@ -56,16 +57,16 @@ class LocalDesk:
     def __init__(self, service: Service) -> None:
         self.service = service
 
-    def add(self, path: Path, on_progress: Progress = lambda done, total, name: None) -> list[dict[str, Any]]:
+    def add(self, path: Path, on_progress: Progress = lambda done, total, name: None) -> Rows:
         """See `Desk.add`."""
         results = self.service.documents.add_path(path, on_progress)
         return [{**asdict(result), "document": _document(result.document)} for result in results]
 
-    def missing(self, folder: Path) -> list[dict[str, Any]]:
+    def missing(self, folder: Path) -> Rows:
         """See `Desk.missing`."""
         return [asdict(document) for document in self.service.documents.missing_files(folder)]
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> Rows:
         """See `Desk.list`."""
         return [
             {
@@ -93,7 +94,7 @@ class LocalDesk:
         """See `Desk.remove`."""
         return asdict(self.service.documents.remove(reference))
 
-    def search(self, query: str, top_k: int = 5) -> list[dict[str, Any]]:
+    def search(self, query: str, top_k: int = 5) -> Rows:
         """See `Desk.search`."""
         return [
             {

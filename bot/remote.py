@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from bot.desk import Progress
+from bot.desk import Progress, Rows
 from bot.errors import BotError, ServerError
 from bot.home import ServerAddress
 from tone_tuning.prompt import Message
@@ -27,9 +27,9 @@ class RemoteDesk:
             trust_env=False,
         )
 
-    def add(self, path: Path, on_progress: Progress) -> list[dict[str, Any]]:
+    def add(self, path: Path, on_progress: Progress) -> Rows:
         """See `Desk.add`; the server reads the path itself, being on the same machine."""
-        results: list[dict[str, Any]] = []
+        results: Rows = []
         for event in self._events("/internal/documents", {"path": str(path.absolute())}):
             if "results" in event:
                 results = event["results"]
@@ -37,11 +37,11 @@ class RemoteDesk:
                 on_progress(event["done"], event["total"], event["name"])
         return results
 
-    def missing(self, folder: Path) -> list[dict[str, Any]]:
+    def missing(self, folder: Path) -> Rows:
         """See `Desk.missing`."""
         return self._call("GET", "/internal/missing", folder=str(folder.absolute()))
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> Rows:
         """See `Desk.list`."""
         return self._call("GET", "/internal/documents")
 
@@ -54,7 +54,7 @@ class RemoteDesk:
         """See `Desk.remove`."""
         return self._call("DELETE", "/internal/document", reference=reference)
 
-    def search(self, query: str, top_k: int) -> list[dict[str, Any]]:
+    def search(self, query: str, top_k: int) -> Rows:
         """See `Desk.search`."""
         return self._call("GET", "/internal/search", query=query, top_k=str(top_k))
 
