@@ -16,7 +16,7 @@ App = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 
 class OnlyFromHere:
-    """ASGI middleware: refuses other host names (a rebound DNS name) and requests that other sites' pages send."""
+    """ASGI middleware: refuses other host names (rebound DNS) and what the pages of other sites send."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -40,7 +40,9 @@ def open_port(host: str, port: int) -> socket.socket:
         ServerError: the address is not this machine's own, or the port is taken.
     """
     if host not in LOCAL_HOSTS:
-        raise ServerError(f"The page has no sign-in yet, so the address '{host}' is refused: use --host 127.0.0.1.")
+        raise ServerError(
+            f"The page has no sign-in yet, so the address '{host}' is refused: use --host 127.0.0.1."
+        )
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -35,7 +35,11 @@ class TrainingRun:
         """
         if self.alive:
             raise RetrainError("A retraining run is under way: wait for it or stop it first.")
-        self.losses, self.status, self.failed = [], "Reading the conversations and loading the model ...", False
+        self.losses, self.status, self.failed = (
+            [],
+            "Reading the conversations and loading the model ...",
+            False,
+        )
         self._thread = threading.Thread(target=self._follow, args=(events,), daemon=True)
         self._thread.start()
 
@@ -52,7 +56,10 @@ class TrainingRun:
             self.status, self.failed = str(error), True
         except Exception:  # a thread has nobody above it who would hear of this
             log.exception("the retraining run failed")
-            self.status, self.failed = "Retraining failed for a reason nobody foresaw: the server's log says more.", True
+            self.status, self.failed = (
+                "Retraining failed for a reason nobody foresaw: the server's log says more.",
+                True,
+            )
 
     def _take(self, event: dict[str, Any]) -> None:
         if "loss" in event:
@@ -62,4 +69,6 @@ class TrainingRun:
         elif "validation_loss" in event:
             self.status = f"Validation loss {event['validation_loss']:.3f}"
         elif "done" in event:
-            self.status = f"{event.get('version', 'The adapter')} is ready as candidate: promote it to let it speak."
+            self.status = (
+                f"{event.get('version', 'The adapter')} is ready as candidate: promote it to let it speak."
+            )

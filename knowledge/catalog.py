@@ -1,16 +1,17 @@
-"""The truth: documents, versions and passages in SQLite, with a BM25 index beside them."""
+"""The truth: documents, versions and passages in SQLite, changed one transaction at a time."""
 
 import json
-import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from knowledge.documents import Chunk, Document, DocumentSummary, DocumentVersion
 from knowledge.errors import DocumentNotFound, StoreError
+from knowledge.lexical import search_words
 
 __all__ = ["MIGRATIONS", "Catalog"]
 
@@ -30,12 +31,6 @@ MIGRATIONS = (
     CREATE VIRTUAL TABLE chunk_words USING fts5(heading, text, tokenize='porter unicode61');""",
 )
 CHUNK_COLUMNS = 'id, document_id, version, position, text, heading_path, start, "end", page'
-# Words of questions, not of answers: with them BM25 ranks by politeness.
-STOP_WORDS = frozenset(
-    "a about am an and any are as at be been but by can could did do does for from get had has have hello hi how i if in into "
-    "is it its just me my no of on or our please should so some that the their them then there they this to us was we were "
-    "what when where which who why will with would you your s t m ve d ll re".split()
-)
 
 
 class Catalog:
@@ -47,15 +42,20 @@ class Catalog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            (done,) = self._db.execute("PRAGMA user_version").fetchone()
-            for number, script in enumerate(MIGRATIONS[done:], done + 1):
-                self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
+            self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
                 f"The catalog '{path}' cannot be opened ({error}): check its permissions, or move it away to begin anew."
             ) from error
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        (done,) = self._db.execute("PRAGMA user_version").fetchone()
+        if done > len(MIGRATIONS):
+            raise StoreError(f"The catalog '{self.path}' was written by a newer version: update Frontdesk to open it.")
+        for number, script in enumerate(MIGRATIONS[done:], done + 1):
+            self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
 
     def make_current(self, document: Document, version: DocumentVersion, chunks: Sequence[Chunk]) -> None:
         """In one transaction: keep the version, make it the current one, replace the passages in both tables."""
@@ -92,6 +92,22 @@ class Catalog:
             or (len(reference) >= 6 and document.id.startswith(reference))
         ]
 
+    def faults(self) -> list[str]:
+        """What in the passages does not agree with the stored text or the word index, a sentence each."""
+        wrong = self._read(
+            "SELECT d.source, count(*) FROM chunks c JOIN documents d ON d.id = c.document_id LEFT JOIN versions v "
+            "ON v.document_id = c.document_id AND v.version = c.version AND v.version = d.version "
+            'WHERE d.removed_at IS NOT NULL OR substr(v.markdown, c.start + 1, c."end" - c.start) IS NOT c.text GROUP BY d.id'
+        )
+        found = [f"{count} passages of '{source}' are not in its current text." for source, count in wrong]
+        (unfound,) = self._read(
+            "SELECT count(*) FROM (SELECT number FROM chunks EXCEPT SELECT rowid FROM chunk_words)"
+        )[0]
+        (stray,) = self._read("SELECT count(*) FROM (SELECT rowid FROM chunk_words EXCEPT SELECT number FROM chunks)")[0]
+        if unfound or stray:
+            found.append(f"The word index lacks {unfound} passages and has {stray} that are gone.")
+        return found
+
     def all_documents(self) -> list[Document]:
         """Every current document, by collection and source."""
         rows = self._read(
@@ -109,14 +125,28 @@ class Catalog:
         )
         return [DocumentSummary(Document(*r[:4]), r[4], datetime.fromisoformat(r[5]), r[6], r[7]) for r in rows]
 
-    def latest(self, document_id: str) -> tuple[DocumentVersion | None, bool]:
-        """The newest version of a document, None if it was never seen, and whether it is in force."""
+    def latest(self, document_id: str) -> DocumentVersion | None:
+        """The newest version of a document that is in force; None if there is none."""
         rows = self._read(
-            "SELECT v.document_id, v.version, content_hash, added_at, markdown, original_hash, d.removed_at IS NULL, d.title "
-            "FROM versions v JOIN documents d ON d.id = v.document_id WHERE v.document_id = ? ORDER BY v.version DESC LIMIT 1",
+            "SELECT v.document_id, v.version, content_hash, added_at, markdown, original_hash "
+            "FROM versions v JOIN documents d ON d.id = v.document_id AND d.version = v.version "
+            "WHERE d.id = ? AND d.removed_at IS NULL",
             (document_id,),
         )
-        return (_version(rows[0][:6]), bool(rows[0][6])) if rows else (None, False)
+        return _version(rows[0]) if rows else None
+
+    def versions(self, document_id: str) -> list[DocumentVersion]:
+        """Every stored version, the first one first; also of removed documents."""
+        rows = self._read(
+            "SELECT document_id, version, content_hash, added_at, markdown, original_hash FROM versions "
+            "WHERE document_id = ? ORDER BY version",
+            (document_id,),
+        )
+        return [_version(row) for row in rows]
+
+    def last_number(self, document_id: str) -> int:
+        """The highest version number a document ever had; 0 if it was never seen. Numbers are not used twice."""
+        return int(self._read("SELECT coalesce(max(version), 0) FROM versions WHERE document_id = ?", (document_id,))[0][0])
 
     def version(self, document_id: str, number: int | None = None) -> DocumentVersion:
         """A version of a document, the newest by default; also of removed documents.
@@ -130,7 +160,9 @@ class Catalog:
             (document_id, number, number),
         )
         if not rows:
-            raise DocumentNotFound(f"Document '{document_id}' has no version {number}: see `frontdesk docs list`.")
+            raise DocumentNotFound(
+                f"Document '{document_id}' has no version {'stored' if number is None else number}: see `frontdesk docs list`."
+            )
         return _version(rows[0])
 
     def ever(self, document_id: str) -> Document | None:
@@ -159,24 +191,15 @@ class Catalog:
         return {row[0]: (_chunk(row[:9]), Document(*row[9:13]), datetime.fromisoformat(row[13])) for row in rows}
 
     def search_words(self, query: str, top_k: int) -> list[tuple[str, float]]:
-        """Chunk ids by BM25 (positive, larger is better), headings counted double; words joined by OR."""
-        words = list(dict.fromkeys(w for w in re.findall(r"\w+", query.lower()) if w not in STOP_WORDS))
-        if not words:
-            return []
-        wanted = " OR ".join(f'"{word}"' for word in words[:64])
-        rows = self._read(
-            "SELECT c.id, score FROM (SELECT rowid AS number, -bm25(chunk_words, 2.0, 1.0) AS score FROM chunk_words "
-            "WHERE chunk_words MATCH ? ORDER BY score DESC LIMIT ?) JOIN chunks c USING (number) ORDER BY score DESC",
-            (wanted, top_k),
-        )
-        return [(row[0], row[1]) for row in rows]
+        """Chunk ids by BM25, see knowledge/lexical.py."""
+        return search_words(self._read, query, top_k)
 
     def close(self) -> None:
         """Release the file."""
         with self._lock:
             self._db.close()
 
-    def _read(self, query: str, values: Iterable[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+    def _read(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:
             with self._lock:
                 return self._db.execute(query, tuple(values)).fetchall()
@@ -211,9 +234,9 @@ def _row(chunk: Chunk) -> tuple[object, ...]:
             chunk.start, chunk.end, chunk.page)  # fmt: skip
 
 
-def _chunk(row: Sequence) -> Chunk:  # type: ignore[type-arg]
+def _chunk(row: Sequence[Any]) -> Chunk:
     return Chunk(row[0], row[1], row[2], row[3], row[4], tuple(json.loads(row[5])), row[6], row[7], row[8])
 
 
-def _version(row: Sequence) -> DocumentVersion:  # type: ignore[type-arg]
+def _version(row: Sequence[Any]) -> DocumentVersion:
     return DocumentVersion(row[0], row[1], row[2], datetime.fromisoformat(row[3]), row[4], row[5])

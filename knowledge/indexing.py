@@ -180,14 +180,14 @@ class DocumentIndex:
         """Convert and split, or say that nothing changed; the original is kept before anything points to it."""
         identity = document_id(*target)
         original = hashlib.sha256(data).hexdigest()
-        latest, in_force = self.catalog.latest(identity)
-        if latest and in_force and latest.original_hash == original:
+        latest = self.catalog.latest(identity)
+        if latest and latest.original_hash == original:
             document = self.catalog.ever(identity)
             return FileResult(target[1], "unchanged", document, len(self.catalog.chunk_ids(identity)), 0)
         converted = convert(name, data)
         document = Document(identity, *target, converted.title)
         content = hashlib.sha256(converted.markdown.encode()).hexdigest()
-        number = latest.version + 1 if latest else 1
+        number = self.catalog.last_number(identity) + 1
         version = DocumentVersion(identity, number, content, self.clock(), converted.markdown, original)
         self._keep_original(original, data)
         return _Prepared(document, version, self._chunks(document, version), "changed" if latest else "added")

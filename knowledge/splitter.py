@@ -1,21 +1,23 @@
-"""Markdown -> pieces that respect headings, paragraphs, lists and tables; each knows its heading path and place."""
+"""Markdown -> pieces that respect headings, lists, steps and tables; each knows its heading path and place."""
 
-import re
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-__all__ = ["MAX_CHARACTERS", "Piece", "split"]
+from knowledge.blocks import Block, read_blocks
 
-MAX_CHARACTERS = 900  # measured best of several on 81 hard questions, see benchmarks/RESULTS.md
+__all__ = ["MAX_CHARACTERS", "MAX_TOKENS", "Piece", "split"]
+
+MAX_CHARACTERS = 900  # about 150 words: four passages of it fit the prompt of a small model
 MAX_TOKENS = 200  # of the embedder's 256, so that title and headings fit in front
-HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
-PAGE = re.compile(r"^\s*<!--\s*page\s+(\d+)\s*-->\s*$")
-FENCE = re.compile(r"^\s*(?:```|~~~)")
+# How much a bad place to cut outweighs uneven pieces: one step of `Block.glue` costs 40 % off the even size.
+GLUE_WEIGHT = 0.4
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece: `text` equals the Markdown from `start` to `end`."""
+    """One piece: `text` equals the Markdown from `start` to `end`; `page` counts from 1, None without page marks."""
 
     text: str
     heading_path: tuple[str, ...]
@@ -25,13 +27,19 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class _Block:
-    """Lines that belong together: a paragraph, a list item, a table row, a fenced block."""
+class _Ruler:
+    """The limits of a piece. Token counts are taken as additive, so each block is counted once."""
 
-    start: int
-    end: int
-    path: tuple[str, ...]
-    page: int | None
+    markdown: str
+    count_tokens: Callable[[str], int]
+    max_tokens: int
+    max_characters: int
+
+    def tokens(self, start: int, end: int) -> int:
+        return self.count_tokens(self.markdown[start:end])
+
+    def fits(self, start: int, end: int) -> bool:
+        return end - start <= self.max_characters and self.tokens(start, end) <= self.max_tokens
 
 
 def split(
@@ -42,84 +50,84 @@ def split(
 ) -> list[Piece]:
     """Pieces in order. Nothing but headings, page marks and white space is outside of all pieces.
 
-    Blocks under the same heading and page are packed until one more would pass a limit; a block that is too large
-    alone is cut at sentences, and where there are none, at white space or in the middle of a word.
+    What stands under one heading on one page stays together if it fits; else it is cut into pieces of even size,
+    rather before a paragraph than inside a list, and never between a line that ends with a colon and what it
+    announces unless nothing else fits. A block too large alone is cut at a line or sentence, else at white space,
+    else inside a word. A heading with nothing under it is a piece itself.
     """
-
-    def fits(start: int, end: int) -> bool:
-        return end - start <= max_characters and count_tokens(markdown[start:end]) <= max_tokens
-
+    ruler = _Ruler(markdown, count_tokens, max(1, max_tokens), max(1, max_characters))
     pieces: list[Piece] = []
-    open_block: _Block | None = None
-    for block in _cut_large(markdown, _blocks(markdown), fits):
-        if open_block and (open_block.path, open_block.page) == (block.path, block.page) and fits(open_block.start, block.end):
-            open_block = _Block(open_block.start, block.end, block.path, block.page)
-            continue
-        pieces += _piece(markdown, open_block)
-        open_block = block
-    return pieces + _piece(markdown, open_block)
+    for _, section in groupby(read_blocks(markdown), key=lambda block: (block.path, block.page, block.section)):
+        blocks = [part for block in section for part in _cut_large(block, ruler)]
+        pieces += [piece for group in _pack(blocks, ruler) for piece in _piece(markdown, group)]
+    return pieces
 
 
-def _piece(markdown: str, block: _Block | None) -> list[Piece]:
-    if block is None:
-        return []
-    text = markdown[block.start : block.end]
-    start = block.start + len(text) - len(text.lstrip())
+def _piece(markdown: str, blocks: Sequence[Block]) -> list[Piece]:
+    start, end = blocks[0].start, blocks[-1].end
+    text = markdown[start:end]
+    start += len(text) - len(text.lstrip())
     text = text.strip()
-    return [Piece(text, block.path, start, start + len(text), block.page)] if text else []
+    return [Piece(text, blocks[0].path, start, start + len(text), blocks[0].page)] if text else []
 
 
-def _blocks(markdown: str) -> Iterator[_Block]:
-    path: list[tuple[int, str]] = []
-    page: int | None = None
-    start: int | None = None
-    fenced = False
+def _pack(blocks: Sequence[Block], ruler: _Ruler) -> Iterator[Sequence[Block]]:
+    """Groups of neighbouring blocks, each within the limits and all of about the same size."""
+    tokens = [ruler.tokens(block.start, block.end) for block in blocks]
     at = 0
-
-    def block(end: int) -> Iterator[_Block]:
-        if start is not None and markdown[start:end].strip():
-            yield _Block(start, end, tuple(title for _, title in path), page)
-
-    for line in markdown.splitlines(keepends=True):
-        fenced ^= bool(FENCE.match(line))
-        bare = line.rstrip("\n")
-        heading, mark = (None, None) if fenced else (HEADING.match(bare), PAGE.match(bare))
-        begins_row = not fenced and bool(re.match(r"\s*(?:[-*+•|]|\d{1,2}[.)])\s?", bare))
-        if heading or mark or (not bare.strip() and not fenced) or begins_row:
-            yield from block(at)
-            start = None
-        if heading:
-            depth = len(heading[1])
-            path = [(level, title) for level, title in path if level < depth]
-            path.append((depth, re.sub(r"[*_`]|\{#[^}]*\}", "", heading[2]).strip()))
-        elif mark:
-            page = int(mark[1])
-        elif start is None and bare.strip():
-            start = at
-        at += len(line)
-    yield from block(at)
+    while at < len(blocks):
+        most = _longest(blocks, tokens, at, ruler)
+        size = most if at + most == len(blocks) else _best_cut(blocks, tokens, at, most, ruler)
+        yield blocks[at : at + size]
+        at += size
 
 
-def _cut_large(markdown: str, blocks: Iterator[_Block], fits: Callable[[int, int], bool]) -> Iterator[_Block]:
-    for block in blocks:
-        start = block.start
-        while not fits(start, block.end):
-            end = _cut_at(markdown, start, block.end, fits)
-            yield _Block(start, end, block.path, block.page)
-            start = end
-        if start < block.end:
-            yield _Block(start, block.end, block.path, block.page)
+def _longest(blocks: Sequence[Block], tokens: Sequence[int], at: int, ruler: _Ruler) -> int:
+    """How many blocks from `at` on fit into one piece; at least one."""
+    count, total = 1, tokens[at]
+    while at + count < len(blocks):
+        total += tokens[at + count]
+        if total > ruler.max_tokens or blocks[at + count].end - blocks[at].start > ruler.max_characters:
+            break
+        count += 1
+    return count
 
 
-def _cut_at(markdown: str, start: int, end: int, fits: Callable[[int, int], bool]) -> int:
-    """The last good place to cut that still fits: end of a sentence or line, else white space, else anywhere."""
-    low, high = start + 1, end
+def _best_cut(blocks: Sequence[Block], tokens: Sequence[int], at: int, most: int, ruler: _Ruler) -> int:
+    """How many of the `most` blocks to take, so that the cut is at a good place and the rest divides evenly."""
+    length = blocks[-1].end - blocks[at].start
+    parts = max(length / ruler.max_characters, sum(tokens[at:]) / ruler.max_tokens)
+    even = length / math.ceil(parts)
+
+    def cost(count: int) -> float:
+        size = blocks[at + count - 1].end - blocks[at].start
+        return GLUE_WEIGHT * blocks[at + count].glue + abs(size - even) / even
+
+    return min(range(1, most + 1), key=cost)
+
+
+def _cut_large(block: Block, ruler: _Ruler) -> Iterator[Block]:
+    """The block, or parts of it that fit; every part but the first clings to the one before."""
+    start, glue = block.start, block.glue
+    while not ruler.fits(start, block.end):
+        end = _cut_at(start, block.end, ruler)
+        if end >= block.end:
+            break
+        yield Block(start, end, block.path, block.page, block.section, glue)
+        start, glue = end, 2
+    yield Block(start, block.end, block.path, block.page, block.section, glue)
+
+
+def _cut_at(start: int, end: int, ruler: _Ruler) -> int:
+    """The last good place that still fits: after a line or sentence, else after white space, else anywhere."""
+    low, high = start + 1, min(end, start + ruler.max_characters)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(start, middle) else (low, middle - 1)
-    text = markdown[start:low]
-    for pattern in (r"[.!?]\s+(?=\S)|\n", r"\s+"):
-        cuts = [match.end() for match in re.finditer(pattern, text) if match.end() > len(text) // 3]
-        if cuts:
-            return start + cuts[-1]
+        low, high = (middle, high) if ruler.fits(start, middle) else (low, middle - 1)
+    text = ruler.markdown[start:low]
+    soon = len(text) // 3
+    for ends in (("\n",), (". ", "! ", "? "), (" ", "\t")):
+        cut = max(text.rfind(mark, soon) + len(mark) if mark in text[soon:] else 0 for mark in ends)
+        if cut:
+            return start + cut
     return low

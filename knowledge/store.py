@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from knowledge.errors import StoreError
 
-__all__ = ["FakeVectorStore", "VectorIndex", "VectorStore"]
+__all__ = ["FakeVectorStore", "VectorIndex", "VectorStore", "Vectors"]
 
 WRITE_BATCH = 250  # about 1,600 rows/s; larger batches bring nothing
 READ_BATCH = 5000  # 33,000 ids in one call fail with "too many SQL variables"

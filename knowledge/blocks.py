@@ -1,0 +1,189 @@
+"""Markdown -> blocks that should not be cut: paragraphs, list items, table rows, code, under their headings."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+__all__ = ["Block", "read_blocks"]
+
+HEADING = re.compile(r"^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+UNDERLINE = re.compile(r"^ {0,3}(={3,}|-{3,})[ \t]*$")
+PAGE = re.compile(r"^\s*<!--\s*page\s+(\d{1,6})\s*-->\s*$")
+FENCE = re.compile(r"^\s*(`{3,}(?=[^`]*$)|~{3,})")
+ITEM = re.compile(r"^(\s*)(?:[-*+•]|\d{1,3}[.)])(?:\s|$)")
+ROW = re.compile(r"^\s*\|.*\|")
+TABLE_RULE = re.compile(r"^\s*\|[\s:|-]*-[\s:|-]*$")
+LONE_BOLD = re.compile(r"^\s*(\*\*|__)[^*_]{1,80}\1:?\s*$")
+FREE, LIST, INSIDE, ANNOUNCED = 0, 1, 2, 3  # glue: how much a block clings to the one before
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines that belong together, from `start` to `end` in the Markdown.
+
+    `path` are the headings above, `page` the page it is on; `section` counts headings and page marks, so that equal
+    headings do not run together; `glue` (0 to 3) tells how bad a cut before this block would be.
+    """
+
+    start: int
+    end: int
+    path: tuple[str, ...]
+    page: int | None
+    section: int
+    glue: int
+
+
+def read_blocks(markdown: str) -> list[Block]:
+    """Every block in order: all of the text but headings with something under them, page marks and white space."""
+    reader = _Reader()
+    for start, line in _lines(markdown):
+        reader.feed(start, line)
+    reader.finish()
+    return reader.blocks
+
+
+def _lines(markdown: str) -> Iterator[tuple[int, str]]:
+    at = 0
+    for line in markdown.split("\n"):
+        yield at, line
+        at += len(line) + 1
+
+
+@dataclass
+class _Open:
+    """The block that is being read."""
+
+    start: int
+    end: int
+    kind: str
+    glue: int
+    lines: int
+    last: str
+    fence: str = ""
+
+
+@dataclass
+class _Reader:
+    """Reads line by line; what it remembers is what decides where a block ends and how it clings."""
+
+    blocks: list[Block] = field(default_factory=list)
+    headings: list[tuple[int, str]] = field(default_factory=list)
+    bare_heading: tuple[int, int] | None = None  # place of a heading that has nothing under it so far
+    page: int | None = None
+    section: int = 0
+    open: _Open | None = None
+    blank: bool = True
+    before: str = ""  # kind of the block before, or "announcement", or "table head"
+
+    def feed(self, start: int, line: str) -> None:
+        """Take the next line, which begins at `start`."""
+        if self.open and self.open.kind == "code":
+            self._code(start, line)
+        elif not line.strip():
+            self._close()
+            self.blank = True
+        elif self.open and self._is_underlined(line):
+            self._underline(start, line)
+        elif mark := HEADING.match(line):
+            self._close()
+            self._heading(len(mark[1]), mark[2] or "", start, start + len(line))
+        elif mark := PAGE.match(line):
+            self._close()
+            self.page, self.section, self.before = int(mark[1]), self.section + 1, ""
+        else:
+            self._text(start, line)
+
+    def finish(self) -> None:
+        """Take the end of the text."""
+        self._close()
+        self._keep_bare_heading()
+
+    def _code(self, start: int, line: str) -> None:
+        if self.open is None:
+            return
+        self.open.end = start + len(line)
+        if line.strip().startswith(self.open.fence) and not line.strip().strip(self.open.fence[0]):
+            self._close()
+
+    def _is_underlined(self, line: str) -> bool:
+        return bool(self.open and self.open.kind == "text" and self.open.lines == 1 and UNDERLINE.match(line))
+
+    def _underline(self, start: int, line: str) -> None:
+        if self.open is None:
+            return
+        title, begin, self.open = self.open.last.strip(), self.open.start, None
+        self._heading(1 if "=" in line else 2, title, begin, start + len(line))
+
+    def _heading(self, depth: int, text: str, start: int, end: int) -> None:
+        deepest = self.headings[-1][0] if self.headings else 0
+        if self.bare_heading and depth <= deepest:
+            self._keep_bare_heading()
+        self.headings = [(level, title) for level, title in self.headings if level < depth]
+        self.headings.append((depth, _clean(text)))
+        self.section, self.before, self.blank = self.section + 1, "", True
+        self.bare_heading = (start, end)
+
+    def _keep_bare_heading(self) -> None:
+        if self.bare_heading:
+            self._add(*self.bare_heading, FREE)
+
+    def _text(self, start: int, line: str) -> None:
+        kind = _kind(line)
+        continues = self.open and kind in ("text", "more") and self.open.kind in ("text", "item", "more")
+        if self.open and continues:
+            self.open.end, self.open.last = start + len(line), line
+            self.open.lines += 1
+            return
+        self._close()
+        if kind == "more" and not (self.blank and self.before in ("item", "more")):
+            kind = "text"
+        mark = FENCE.match(line)
+        self.open = _Open(start, start + len(line), kind, self._glue(kind, line), 1, line, mark[1] if mark else "")
+        self.blank = False
+
+    def _glue(self, kind: str, line: str) -> int:
+        if self.before in ("announcement", "table head"):
+            return ANNOUNCED
+        if kind == "more":
+            return INSIDE
+        if kind == self.before == "item":
+            return INSIDE if line[:1] in " \t" else LIST
+        return LIST if kind in ("item", "row") or not self.blank else FREE
+
+    def _close(self) -> None:
+        if self.open is None:
+            return
+        self._add(self.open.start, self.open.end, self.open.glue)
+        announces = self.open.last.rstrip().rstrip("*_").endswith(":") or LONE_BOLD.match(self.open.last)
+        kind = _table_part(self.before, self.open.last) if self.open.kind == "row" else self.open.kind
+        self.before = "announcement" if announces else kind
+        self.open = None
+
+    def _add(self, start: int, end: int, glue: int) -> None:
+        path = tuple(title for _, title in self.headings if title)
+        self.blocks.append(Block(start, end, path, self.page, self.section, glue))
+        self.bare_heading = None
+
+
+def _kind(line: str) -> str:
+    if FENCE.match(line):
+        return "code"
+    if ROW.match(line):
+        return "row"
+    if ITEM.match(line):
+        return "item"
+    return "more" if line[:1] == "\t" or line.startswith("  ") else "text"
+
+
+def _table_part(before: str, row: str) -> str:
+    """The first row and the rule under it are the head, which the rows cling to."""
+    if TABLE_RULE.match(row) or before not in ("row", "table head"):
+        return "table head"
+    return "row"
+
+
+def _clean(heading: str) -> str:
+    """A heading as people read it: anchors, emphasis and link addresses gone."""
+    heading = re.sub(r"\s*\{[#:][^}]*\}", "", heading)
+    heading = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+    return re.sub(r"\s+", " ", re.sub(r"\*\*|__|[*`]", "", heading)).strip()

@@ -1,0 +1,40 @@
+"""BM25 over the FTS5 table of the catalog: which words are searched and how hits are ranked."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["search_words", "searched_words"]
+
+MOST_WORDS = 64
+# A word in the title or a heading counts double: headings say what a passage is about.
+RANKED = (
+    "SELECT c.id, hits.score FROM (SELECT rowid AS number, -bm25(chunk_words, 2.0, 1.0) AS score FROM chunk_words "
+    "WHERE chunk_words MATCH ? ORDER BY score DESC LIMIT ?) AS hits JOIN chunks c USING (number) "
+    "ORDER BY hits.score DESC, c.id"
+)
+# Words of questions, not of answers: with them BM25 ranks by politeness.
+STOP_WORDS = frozenset(
+    "a about am an and any are as at be been but by can could did didn do does doesn don for from get had has have hello "
+    "hi how i if in into is isn it its just me my no of on or our please should so some thanks that the their them then "
+    "there they this to us wants was we were what when where which who why will with won would you your s t m ve d ll re".split()
+)
+
+
+def searched_words(query: str) -> list[str]:
+    """The different words of a query that carry content, at most 64, in order."""
+    words = re.findall(r"[^\W_]+", query.lower())
+    return [word for word in dict.fromkeys(words) if word not in STOP_WORDS][:MOST_WORDS]
+
+
+def search_words(
+    read: Callable[[str, Sequence[object]], list[tuple[Any, ...]]], query: str, top_k: int
+) -> list[tuple[str, float]]:
+    """Ids of current passages with any of the words, by BM25 (positive, larger is better); ties by id.
+
+    `read` runs one SQL query on the catalog. Each word is quoted, so nothing a customer types is FTS5 syntax.
+    """
+    words = searched_words(query)
+    if not words or top_k < 1:
+        return []
+    return [(row[0], float(row[1])) for row in read(RANKED, (" OR ".join(f'"{word}"' for word in words), top_k))]
