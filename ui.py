@@ -118,9 +118,7 @@ class Page:
                 table = gr.HTML(elem_id="documents")
             with gr.Column(scale=4, min_width=300):
                 replaces = gr.Dropdown([(SAME_NAME, "")], value="", label="Replaces", elem_id="replaces")
-                files = gr.File(
-                    label="Drop files here: they are added at once", file_count="multiple", height=170
-                )
+                files = gr.File(label="Drop files here: they are added at once", file_count="multiple", height=170)
                 gr.HTML('<p class="quiet">Markdown, text, HTML, PDF, Word and CSV files of up to 20 MB.</p>')
                 results = gr.HTML(elem_id="results")
                 doomed = gr.Dropdown([], label="Delete a document", elem_id="doomed")
@@ -394,20 +392,14 @@ def say(sentence: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m ui`: 0 when stopped, 1 with one sentence when the page cannot start."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ui", description="Serve the Frontdesk page on this machine."
-    )
+    parser = argparse.ArgumentParser(prog="python -m ui", description="Serve the Frontdesk page on this machine.")
     parser.add_argument("--home", type=Path, help="the folder that holds all state (or FRONTDESK_HOME)")
-    parser.add_argument(
-        "--host", default=LOCAL_HOSTS[0], help="127.0.0.1; any other is refused until sign-in exists"
-    )
+    parser.add_argument("--host", default=LOCAL_HOSTS[0], help="127.0.0.1; any other is refused until sign-in exists")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--example", action="store_true", help="fill an empty home with the example company")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # else uvicorn would die without closing the files
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else uvicorn would die without closing the files
     try:
         with open_port(arguments.host, arguments.port) as listening:
             serve(arguments.home, listening, arguments.example)

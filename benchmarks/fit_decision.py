@@ -69,8 +69,10 @@ def main() -> None:
     for kind in ("near miss", "other topic", "left out"):
         good = np.isin(kinds, ["faq"] if kind == "left out" else ["fact"])
         if (kinds == kind).any():
-            print(f"{kind}: AUROC {auroc(p[test & good], p[test & (kinds == kind)]):.3f}, "
-                  f"refused {(p[test & (kinds == kind)] < 0.5).mean():.2f}, needlessly {(p[test & good] < 0.5).mean():.2f}")
+            print(
+                f"{kind}: AUROC {auroc(p[test & good], p[test & (kinds == kind)]):.3f}, "
+                f"refused {(p[test & (kinds == kind)] < 0.5).mean():.2f}, needlessly {(p[test & good] < 0.5).mean():.2f}"
+            )
     for kind in ("fact", "faq"):
         kept = np.array([share for (asked, _, share) in rows if asked.kind == kind])
         if len(kept):

@@ -59,7 +59,9 @@ def bank_worlds(embedder: Embedder, count: int, seed: int = 0) -> Iterator[World
                 asked = _fill(draw.choice(fact["questions"]), slots)
                 questions.append(PracticeQuestion(asked, paragraphs[-1], "fact"))
             files[f"{topic['id']}.md"] = f"# {draw.choice(topic['titles'])}\n\n" + "\n\n".join(paragraphs)
-            questions += [PracticeQuestion(_fill(q, slots), "", "near miss") for q in draw.sample(topic["near_misses"], 3)]
+            questions += [
+                PracticeQuestion(_fill(q, slots), "", "near miss") for q in draw.sample(topic["near_misses"], 3)
+            ]
         for topic in topics[10:30]:
             asked = _fill(draw.choice(draw.choice(topic["facts"])["questions"]), _slots(topic, draw))
             questions.append(PracticeQuestion(asked, "", "other topic"))

@@ -105,7 +105,7 @@ def _internal_routes(desk: LocalDesk, token: str) -> APIRouter:
         return desk.search(query, top_k)
 
     @router.post("/ask")
-    def ask(question: str = Body(), history: list[dict[str, str]] = Body(default=[])) -> StreamingResponse:  # noqa: B006, B008
+    def ask(question: str = Body(), history: list[dict[str, str]] = Body(default=[])) -> StreamingResponse:  # noqa: B008
         turns: Any = history
         return _ndjson({"text": p} if isinstance(p, str) else {"answer": p} for p in desk.ask(question, turns))
 

@@ -25,9 +25,7 @@ def extractive(golden: GoldenQuestion, retriever: Retriever, embedder: Embedder)
     """Of the top four passages the three sentences most similar to the question, quoted in document order."""
     began = time.perf_counter()
     passages = retriever.retrieve(_asked(golden), top_k=PASSAGES)
-    places = [
-        (p, s) for p, passage in enumerate(passages) for s in split_sentences(passage.chunk.text)
-    ]
+    places = [(p, s) for p, passage in enumerate(passages) for s in split_sentences(passage.chunk.text)]
     if not places:
         return _answer(golden, "", (), passages, began)
     texts = [f"{_heading(passages[p])} {s.plain}" for p, s in places]
@@ -87,7 +85,9 @@ def _answer(
         draft=text,
         citations=tuple(make_citation(source) for source in sources),
         retrieved=tuple(
-            Retrieved(p.document.source, " > ".join(p.chunk.heading_path), p.score, p.chunk.id, p.document.id, p.chunk.version)
+            Retrieved(
+                p.document.source, " > ".join(p.chunk.heading_path), p.score, p.chunk.id, p.document.id, p.chunk.version
+            )
             for p in passages
         ),
         wrote=1.0 if model else 0.0,

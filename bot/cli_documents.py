@@ -22,7 +22,9 @@ def add(
 ) -> None:
     """Add a file or folder; what is there unchanged is left alone, what changed is replaced."""
     with open_desk(context, "frontdesk docs add") as desk:
-        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=said_progress) as bar:
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=said_progress
+        ) as bar:
             task = bar.add_task("adding", total=None)
             results = desk.add(
                 path, lambda done, total, name: bar.update(task, completed=done, total=total, description=name[-40:])

@@ -66,9 +66,13 @@ def _table(name: str, content: dict[str, Any]) -> Table:
     for metric, found in content["summary"].items():
         if metric == "seconds":
             for stage, times in found.items():
-                table.add_row(f"seconds to {stage}", _number(times["value"]), f"p95 {_number(times['p95'])}", str(times["n"]))
+                table.add_row(
+                    f"seconds to {stage}", _number(times["value"]), f"p95 {_number(times['p95'])}", str(times["n"])
+                )
             continue
-        table.add_row(metric, _number(found["value"]), f"{_number(found['low'])} to {_number(found['high'])}", str(found["n"]))
+        table.add_row(
+            metric, _number(found["value"]), f"{_number(found['low'])} to {_number(found['high'])}", str(found["n"])
+        )
     return table
 
 

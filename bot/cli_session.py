@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from bot.service import Service
     from bot.settings import Settings
 
-__all__ = ["Session", "console", "degraded_exit", "errors", "open_desk", "open_own_service", "said_progress", "say", "training_desk"]
+__all__ = [
+    "Session",
+    "console",
+    "degraded_exit",
+    "errors",
+    "open_desk",
+    "open_own_service",
+    "said_progress",
+    "say",
+    "training_desk",
+]
 
 console = Console(soft_wrap=True)
 said = Console(stderr=True, soft_wrap=True)

@@ -7,7 +7,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bot.cli_session import console, open_own_service, said_progress, say
+from bot.cli_session import console, said_progress, say
 
 __all__ = ["tone"]
 
@@ -17,15 +17,24 @@ tone = typer.Typer(no_args_is_help=True, help="How the bot speaks: train, list, 
 @tone.command()
 def train(
     context: typer.Context,
-    data: Annotated[Path, typer.Option(help='JSONL of {"messages": [...], "sources": [...]}; missing sources are attached.')],
+    data: Annotated[
+        Path, typer.Option(help='JSONL of {"messages": [...], "sources": [...]}; missing sources are attached.')
+    ],
     epochs: Annotated[int | None, typer.Option(min=1, max=20, help="Passes over the data.")] = None,
 ) -> None:
     """Train an adapter from conversations; it is registered as candidate, serving stays untouched."""
     from bot.cli_session import training_desk
 
-    with training_desk(context) as retraining, Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=said_progress
-    ) as bar:
+    with (
+        training_desk(context) as retraining,
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=said_progress,
+        ) as bar,
+    ):
         task = bar.add_task("preparing", total=None)
         done: dict[str, str] = {}
         for event in retraining.run(data, epochs):

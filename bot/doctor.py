@@ -30,12 +30,17 @@ def examine(settings: Settings) -> Findings:
     facts = [("package " + name, _version(name)) for name in PACKAGES]
     degraded = [f"The package {name} is missing: run `make setup`." for name in PACKAGES if _version(name) == "missing"]
     server = read_server(settings.home)
-    facts += [("home", str(settings.home)), ("server", f"{server.url} (process {server.pid})" if server else "not running")]
+    facts += [
+        ("home", str(settings.home)),
+        ("server", f"{server.url} (process {server.pid})" if server else "not running"),
+    ]
     try:
         adapters = open_adapters(settings)
         model = ChampionModel(settings, adapters, lambda sentence: None)
         base = model.base()
-        facts.append(("base model", f"{base.name} at {base.path}" + (", reading adapter merged" if base.has_reading else "")))
+        facts.append(
+            ("base model", f"{base.name} at {base.path}" + (", reading adapter merged" if base.has_reading else ""))
+        )
         champion = model.usable_champion()
         facts.append(("tone adapter", champion.id if champion else "none"))
         degraded += model.degraded()
@@ -45,7 +50,9 @@ def examine(settings: Settings) -> Findings:
     documents = _count_documents(settings.home / "catalog.db")
     facts.append(("documents", str(documents)))
     if not documents:
-        degraded.append("There are no documents, so every question is declined: add some with `frontdesk docs add FOLDER`.")
+        degraded.append(
+            "There are no documents, so every question is declined: add some with `frontdesk docs add FOLDER`."
+        )
     return Findings(facts, degraded)
 
 

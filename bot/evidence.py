@@ -26,11 +26,7 @@ PROCEDURE = re.compile(
     re.IGNORECASE,
 )
 STOP_WORDS = frozenset(
-    "a an and any are as at be been but by can could did do does for from get give go had has have how i if in into is it "
-    "its just like me my need no not of on or our please pls should so some tell that the their them then there they this to "
-    "us want was we were what when where which who why will with would you your am i'm im hi hello thanks thank i've let "
-    "about after again also because before being between both during each few more most much only other over same such than "
-    "too very still yet ever many long".split()
+    ["a", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "get", "give", "go", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "just", "like", "me", "my", "need", "no", "not", "of", "on", "or", "our", "please", "pls", "should", "so", "some", "tell", "that", "the", "their", "them", "then", "there", "they", "this", "to", "us", "want", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "am", "i'm", "im", "hi", "hello", "thanks", "thank", "i've", "let", "about", "after", "again", "also", "because", "before", "being", "between", "both", "during", "each", "few", "more", "most", "much", "only", "other", "over", "same", "such", "than", "too", "very", "still", "yet", "ever", "many", "long"]
 )
 
 

@@ -40,9 +40,7 @@ def open_port(host: str, port: int) -> socket.socket:
         ServerError: the address is not this machine's own, or the port is taken.
     """
     if host not in LOCAL_HOSTS:
-        raise ServerError(
-            f"The page has no sign-in yet, so the address '{host}' is refused: use --host 127.0.0.1."
-        )
+        raise ServerError(f"The page has no sign-in yet, so the address '{host}' is refused: use --host 127.0.0.1.")
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

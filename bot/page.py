@@ -86,14 +86,8 @@ def said(text: str, answer: Answer | None = None) -> str:
     inert = html.escape(text.strip())
     numbers = {citation.number for citation in answer.citations} if answer else set()
     if answer:
-        inert = re.sub(
-            r"\[(\d+)\]", lambda m: _mark(answer.id, int(m[1])) if int(m[1]) in numbers else m[0], inert
-        )
-    badge = (
-        '<span class="badge">not in the documents</span>'
-        if answer and answer.outcome is Outcome.ABSTAINED
-        else ""
-    )
+        inert = re.sub(r"\[(\d+)\]", lambda m: _mark(answer.id, int(m[1])) if int(m[1]) in numbers else m[0], inert)
+    badge = '<span class="badge">not in the documents</span>' if answer and answer.outcome is Outcome.ABSTAINED else ""
     paragraphs = "".join(f"<p>{part}</p>" for part in re.split(r"\s*\n\s*", inert) if part)
     return f'<div class="said">{badge}{paragraphs}</div>'
 
@@ -110,8 +104,7 @@ def marked_passage(citation: Citation) -> str:
         start, end = max(start, at), min(end, citation.end)
         if start < end:
             before, sentence = (
-                citation.passage[a - citation.start : b - citation.start]
-                for a, b in ((at, start), (start, end))
+                citation.passage[a - citation.start : b - citation.start] for a, b in ((at, start), (start, end))
             )
             parts.append(f"{html.escape(before)}<mark>{html.escape(sentence)}</mark>")
             at = end
@@ -168,9 +161,7 @@ def documents_table(found: Sequence[DocumentSummary]) -> str:
         )
         for item in found
     ]
-    return (
-        _table(("Title", "File", "Version", "Date", "Passages"), rows) if rows else quiet("No documents yet.")
-    )
+    return _table(("Title", "File", "Version", "Date", "Passages"), rows) if rows else quiet("No documents yet.")
 
 
 def results_table(results: Sequence[tuple[str, str, str]]) -> str:
@@ -198,9 +189,7 @@ def versions_table(versions: Sequence[AdapterVersion], aliases: Mapping[str, str
         if champion
         else "No version is the champion: answers are plain."
     )
-    return notice(speaks) + (
-        _table(("Version", "Role", "Created", "Rows", "Validation loss"), rows) if rows else ""
-    )
+    return notice(speaks) + (_table(("Version", "Role", "Created", "Rows", "Validation loss"), rows) if rows else "")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]], kinds: Sequence[str] = ()) -> str:

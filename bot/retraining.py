@@ -75,7 +75,9 @@ class Retraining:
         if not any(_needs_sources(row) for row in rows):
             return data
         if self.retriever is None or self.reader is None:
-            raise RetrainError(f"Rows of '{data}' have no sources and the server holds the documents: retrain from the page, or stop the server.")
+            raise RetrainError(
+                f"Rows of '{data}' have no sources and the server holds the documents: retrain from the page, or stop the server."
+            )
         target = self.settings.home / "training" / f"{data.stem}-with-sources.jsonl"
         target.parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(attach_sources(row, self.retriever, self.reader)) for row in rows]

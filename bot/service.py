@@ -77,9 +77,7 @@ def open_adapters(settings: Settings) -> AdapterRegistry:
     shipped = (HOUSE_ADAPTER / "card.json").exists() and settings.base == DEFAULT_BASE
     if shipped and not adapters.versions() and not adapters.aliases():
         first = adapters.add(HOUSE_ADAPTER)
-        adapters.promote(
-            first.id, base_hash=first.card.get("base_hash"), prompt_hash=first.card.get("prompt_hash")
-        )
+        adapters.promote(first.id, base_hash=first.card.get("base_hash"), prompt_hash=first.card.get("prompt_hash"))
     return adapters
 
 

@@ -217,7 +217,5 @@ def _usable(question: str) -> str:
     if not question:
         raise QuestionError("The question is empty: type what you would like to know.")
     if len(question) > LONGEST_QUESTION:
-        raise QuestionError(
-            f"The question has {len(question)} characters: shorten it to at most {LONGEST_QUESTION}."
-        )
+        raise QuestionError(f"The question has {len(question)} characters: shorten it to at most {LONGEST_QUESTION}.")
     return question

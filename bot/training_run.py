@@ -69,6 +69,4 @@ class TrainingRun:
         elif "validation_loss" in event:
             self.status = f"Validation loss {event['validation_loss']:.3f}"
         elif "done" in event:
-            self.status = (
-                f"{event.get('version', 'The adapter')} is ready as candidate: promote it to let it speak."
-            )
+            self.status = f"{event.get('version', 'The adapter')} is ready as candidate: promote it to let it speak."

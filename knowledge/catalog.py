@@ -71,7 +71,9 @@ class Catalog:
                  version.markdown, version.original_hash),
             )  # fmt: skip
             _drop_chunks(db, document.id)
-            db.executemany(f"INSERT INTO chunks ({CHUNK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, chunks))
+            db.executemany(
+                f"INSERT INTO chunks ({CHUNK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, chunks)
+            )
             db.executemany(
                 "INSERT INTO chunk_words (rowid, heading, text) SELECT number, ?, text FROM chunks WHERE id = ?",
                 [(" ".join((document.title, *c.heading_path)), c.id) for c in chunks],
@@ -103,7 +105,9 @@ class Catalog:
         (unfound,) = self._read(
             "SELECT count(*) FROM (SELECT number FROM chunks EXCEPT SELECT rowid FROM chunk_words)"
         )[0]
-        (stray,) = self._read("SELECT count(*) FROM (SELECT rowid FROM chunk_words EXCEPT SELECT number FROM chunks)")[0]
+        (stray,) = self._read("SELECT count(*) FROM (SELECT rowid FROM chunk_words EXCEPT SELECT number FROM chunks)")[
+            0
+        ]
         if unfound or stray:
             found.append(f"The word index lacks {unfound} passages and has {stray} that are gone.")
         return found
@@ -146,7 +150,9 @@ class Catalog:
 
     def last_number(self, document_id: str) -> int:
         """The highest version number a document ever had; 0 if it was never seen. Numbers are not used twice."""
-        return int(self._read("SELECT coalesce(max(version), 0) FROM versions WHERE document_id = ?", (document_id,))[0][0])
+        return int(
+            self._read("SELECT coalesce(max(version), 0) FROM versions WHERE document_id = ?", (document_id,))[0][0]
+        )
 
     def version(self, document_id: str, number: int | None = None) -> DocumentVersion:
         """A version of a document, the newest by default; also of removed documents.
@@ -221,11 +227,15 @@ class Catalog:
                 raise
 
     def _fault(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"The catalog '{self.path}' failed ({error}): check disk space and permissions, then try again.")
+        return StoreError(
+            f"The catalog '{self.path}' failed ({error}): check disk space and permissions, then try again."
+        )
 
 
 def _drop_chunks(db: sqlite3.Connection, document_id: str) -> None:
-    db.execute("DELETE FROM chunk_words WHERE rowid IN (SELECT number FROM chunks WHERE document_id = ?)", (document_id,))
+    db.execute(
+        "DELETE FROM chunk_words WHERE rowid IN (SELECT number FROM chunks WHERE document_id = ?)", (document_id,)
+    )
     db.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
 
 

@@ -95,7 +95,9 @@ class DocumentIndex:
     def missing_files(self, folder: Path) -> list[Document]:
         """Documents that came from `folder` whose files are no longer there."""
         root = folder.resolve()
-        return [d for d in self.catalog.all_documents() if d.collection == str(root) and not (root / d.source).is_file()]
+        return [
+            d for d in self.catalog.all_documents() if d.collection == str(root) and not (root / d.source).is_file()
+        ]
 
     def remove(self, reference: str) -> Document:
         """Take a document out of all answers at once; its text stays stored for the citations of past answers."""
@@ -172,7 +174,9 @@ class DocumentIndex:
                 raise UnsupportedFormat(f"'{source}' is no format we read: use {', '.join(sorted(FORMATS))}.")
             return self._prepare((collection, source), source, file.read_bytes())
         except OSError as error:
-            return FileResult(source, "failed", None, 0, 0, f"'{source}' cannot be read ({error.strerror}): check its permissions.")
+            return FileResult(
+                source, "failed", None, 0, 0, f"'{source}' cannot be read ({error.strerror}): check its permissions."
+            )
         except ConversionError as error:
             return FileResult(source, "failed", None, 0, 0, str(error))
 

@@ -97,9 +97,7 @@ class VectorStore:
         if self._opened is None:
             import chromadb
 
-            client = chromadb.PersistentClient(
-                str(self.folder), settings=chromadb.Settings(anonymized_telemetry=False)
-            )
+            client = chromadb.PersistentClient(str(self.folder), settings=chromadb.Settings(anonymized_telemetry=False))
             self._opened = client.get_or_create_collection(
                 self.name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
             )

@@ -105,9 +105,7 @@ def make_service(home: Path) -> Service:
     model = FakeModel(adapters)
     log = ConversationLog(home / "frontdesk.db")
     bot = SupportBot(retriever, SimilarityReader(embedder), model, log, degraded=model.degraded)
-    return Service(
-        settings, documents, adapters, bot, log, model, FakeRetraining(adapters, home), embedder, lock
-    )
+    return Service(settings, documents, adapters, bot, log, model, FakeRetraining(adapters, home), embedder, lock)
 
 
 def _read_aloud(messages: list[dict[str, str]]) -> str:

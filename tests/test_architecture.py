@@ -48,7 +48,7 @@ def name_of(path: Path) -> str:
 
 
 def test_imports_point_one_way():
-    """ui -> bot -> {knowledge, tone_tuning}; the two lowest packages never meet."""
+    """Ui -> bot -> {knowledge, tone_tuning}; the two lowest packages never meet."""
     wrong = [
         f"{name_of(path)} imports {other}"
         for package, allowed in MAY_IMPORT.items()

@@ -65,7 +65,9 @@ def test_a_missing_or_wrong_mark_is_repaired():
     assert "Repairs take 12 working days in our workshop. [2]" in text
 
 
-@pytest.mark.parametrize("draft", ["Opened items do not carry a fee of $5. [1]", "Opened items carry no fee of $5. [1]"])
+@pytest.mark.parametrize(
+    "draft", ["Opened items do not carry a fee of $5. [1]", "Opened items carry no fee of $5. [1]"]
+)
 def test_a_not_that_was_added_is_caught(draft):
     """Values alone do not make a sentence true."""
     text, _ = shown(draft, "Opened items carry a fee of $5.")
@@ -76,7 +78,8 @@ def test_a_not_that_was_added_is_caught(draft):
 def test_steps_are_judged_together_and_keep_their_lines():
     """A procedure passes as numbered lines with one citation."""
     text, verdicts = shown(
-        "To return an item:\n1. Sign in to your account.\n2. Open Orders and choose Return.\n3. Print the label. [1]", STEPS
+        "To return an item:\n1. Sign in to your account.\n2. Open Orders and choose Return.\n3. Print the label. [1]",
+        STEPS,
     )
 
     assert text.splitlines()[-1] == "3. Print the label. [1]"
@@ -101,7 +104,8 @@ def test_a_repeated_sentence_shows_once():
 def test_a_claim_that_rests_on_nothing_is_dropped():
     """An invented extra disappears; its refusal has a reason."""
     text, verdicts = shown(
-        "Opened items carry a fee of $5. [1] Our founder Bob loves 3 purple elephants. [1]", "Opened items carry a fee of $5."
+        "Opened items carry a fee of $5. [1] Our founder Bob loves 3 purple elephants. [1]",
+        "Opened items carry a fee of $5.",
     )
 
     assert "elephants" not in text

@@ -68,7 +68,9 @@ def load_conversations(path: Path) -> list[Conversation]:
         more = f" and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
         raise DataSetError(f"'{path.name}' has {len(faults)} faulty rows, correct them: " + "; ".join(faults[:FAULTS_SHOWN]) + more)  # fmt: skip
     if not found:
-        raise DataSetError(f"'{path.name}' has no conversations: add rows like {{\"messages\": [...], \"sources\": [...]}}.")
+        raise DataSetError(
+            f'\'{path.name}\' has no conversations: add rows like {{"messages": [...], "sources": [...]}}.'
+        )
     return found
 
 

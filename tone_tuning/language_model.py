@@ -22,7 +22,9 @@ class LanguageModel(Protocol):
     name: str
     adapter: str | None
 
-    def stream(self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None) -> Iterator[str]:
+    def stream(
+        self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None
+    ) -> Iterator[str]:
         """Pieces of the reply, the most likely token each time; `stop` is asked between pieces."""
         ...
 
@@ -59,7 +61,9 @@ class TransformersModel:
                 self._tokenizer, model = load_base(self.base)
                 self._model = _merge(model, self._adapter_path).eval() if self._adapter_path else model.eval()
 
-    def stream(self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None) -> Iterator[str]:
+    def stream(
+        self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None
+    ) -> Iterator[str]:
         """See `LanguageModel.stream`. One reply at a time; others wait."""
         with self._lock:
             self.load()
@@ -100,7 +104,9 @@ class ScriptedModel:
         self.asked: list[list[Message]] = []
         self._replies = replies
 
-    def stream(self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None) -> Iterator[str]:
+    def stream(
+        self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None
+    ) -> Iterator[str]:
         """See `LanguageModel.stream`; a list of replies is gone through in a circle."""
         self.asked.append(list(messages))
         replies = self._replies
@@ -176,7 +182,9 @@ def _greedy(model: Any, prompt: list[int], ends: frozenset[int], max_new_tokens:
     while made < max_new_tokens:
         draft = _copied(known, max_new_tokens - made - 1) if made else []
         with torch.inference_mode():
-            out = model(torch.tensor([pending + draft]), past_key_values=cache, use_cache=True, logits_to_keep=len(draft) + 1)
+            out = model(
+                torch.tensor([pending + draft]), past_key_values=cache, use_cache=True, logits_to_keep=len(draft) + 1
+            )
         best = out.logits[0].argmax(-1).tolist()
         agreed = next((i for i, token in enumerate(draft) if token != best[i]), len(draft))
         new = best[: agreed + 1]

@@ -112,7 +112,9 @@ class AdapterRegistry:
         """
         aliases = self.aliases()
         if not aliases.get("previous"):
-            raise AdapterError("There is no earlier champion to go back to: promote a version with `frontdesk tone promote`.")
+            raise AdapterError(
+                "There is no earlier champion to go back to: promote a version with `frontdesk tone promote`."
+            )
         found = self.verify(aliases["previous"])
         self._point("rollback", champion=found.id, previous=aliases.get("champion"))
         return found

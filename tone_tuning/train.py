@@ -167,7 +167,9 @@ class _Run:
             torch.save(state, self.out / "checkpoint.partial")
             os.replace(self.out / "checkpoint.partial", self.out / "checkpoint.pt")
         except OSError as error:
-            raise TrainingError(f"The checkpoint cannot be written to '{self.out}' ({error.strerror}): free space.") from error
+            raise TrainingError(
+                f"The checkpoint cannot be written to '{self.out}' ({error.strerror}): free space."
+            ) from error
 
     def _resume(self) -> None:
         import torch
@@ -177,7 +179,9 @@ class _Run:
             return
         state = torch.load(path, weights_only=True)
         if state["fingerprint"] != self.fingerprint:
-            raise TrainingError(f"'{self.out}' holds a run of other data or settings: choose another --out, or delete it.")
+            raise TrainingError(
+                f"'{self.out}' holds a run of other data or settings: choose another --out, or delete it."
+            )
         self.losses = list(state["losses"])
         for copy, saved in zip(self.copies, state["copies"], strict=True):
             copy.data.copy_(saved)
@@ -201,7 +205,9 @@ def _encoded(conversations: Sequence[Conversation], tokenizer: Any, config: Trai
     rows = [encode(conversation, tokenizer) for conversation in conversations]
     kept = [row for row in rows if len(row.ids) <= config.max_tokens]
     if conversations and not kept:
-        raise DataSetError(f"All {len(rows)} conversations are longer than {config.max_tokens} tokens: shorten their sources.")
+        raise DataSetError(
+            f"All {len(rows)} conversations are longer than {config.max_tokens} tokens: shorten their sources."
+        )
     return kept, len(rows) - len(kept)
 
 

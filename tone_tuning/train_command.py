@@ -67,7 +67,11 @@ def _run(options: argparse.Namespace) -> None:
         _emit({"done": str(out), "version": version})
         return
     loss = "none" if result.validation_loss is None else f"{result.validation_loss:.3f}"
-    where = f"is the candidate {version}: release it with `frontdesk tone promote {version}`" if version else f"lies in '{out}'"
+    where = (
+        f"is the candidate {version}: release it with `frontdesk tone promote {version}`"
+        if version
+        else f"lies in '{out}'"
+    )
     said.print(f"Validation loss {loss}. The adapter {where}.", markup=False, highlight=False)
 
 
@@ -77,7 +81,10 @@ def _with_bar(work: Callable[[Callable[[StepReport], None]], Any]) -> Any:  # no
         task = bar.add_task("loading", total=None)
         return work(
             lambda r: bar.update(
-                task, completed=r.step, total=r.steps, description=f"loss {r.loss:.3f}, {r.tokens_per_second:.0f} tokens/s"
+                task,
+                completed=r.step,
+                total=r.steps,
+                description=f"loss {r.loss:.3f}, {r.tokens_per_second:.0f} tokens/s",
             )
         )
 

@@ -42,10 +42,14 @@ def read_voice(path: Path) -> VoiceGuide:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise DataSetError(f"The voice guide '{path}' cannot be read ({str(error).splitlines()[0]}): check it.") from error
+        raise DataSetError(
+            f"The voice guide '{path}' cannot be read ({str(error).splitlines()[0]}): check it."
+        ) from error
     known = set(VoiceGuide.__dataclass_fields__)
     if not isinstance(content, dict) or set(content) - known or "name" not in content:
-        raise DataSetError(f"The voice guide '{path}' may only have the fields {', '.join(sorted(known))}, and needs a name.")
+        raise DataSetError(
+            f"The voice guide '{path}' may only have the fields {', '.join(sorted(known))}, and needs a name."
+        )
     return VoiceGuide(**{**content, "banned": tuple(content.get("banned") or ())})
 
 
