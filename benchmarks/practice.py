@@ -1,4 +1,4 @@
-"""Practice companies for fitting scores: documents out of the fact bank or FAQ sections, with questions to them."""
+"""Practice companies: documents out of the fact bank or FAQ sections, searched as in service, and questions to them."""
 
 import json
 import random
@@ -14,21 +14,24 @@ from knowledge.embedder import Embedder
 from knowledge.indexing import DocumentIndex
 from knowledge.retriever import Retriever
 from knowledge.store import FakeVectorStore
+from tone_tuning.fact_bank import Fact, Topic, draw_company, draw_values, fill, has_steps, read_topics
 
 __all__ = ["PracticeQuestion", "World", "bank_worlds", "faq_world"]
 
-BANK = Path(__file__).parents[1] / "tone_tuning" / "reading" / "fact_bank"
-COMMON = {"brand": ["Norvane", "Tessel", "Oakmere"], "product": ["Brio 2", "Lumen X", "Halden"], "city": ["Leeds", "Graz"],
-          "support_email": ["help@norvane.example"], "support_url": ["norvane.example/help"]}  # fmt: skip
+TOPICS = 10  # documents of a company
+STRANGERS = 20  # questions to topics that it has no document of
 
 
 @dataclass(frozen=True)
 class PracticeQuestion:
-    """A question, the sentence that answers it ("" where none does), and what kind it is."""
+    """A question, the text that answers it ("" where none does), and what kind it is."""
 
     question: str
     gold: str
     kind: str  # "fact", "near miss", "other topic", "faq" or "left out"
+    fact: Fact | None = None
+    values: tuple[tuple[str, str], ...] = ()
+    earlier: str = ""  # the question before an elliptical one
 
     @property
     def answerable(self) -> bool:
@@ -46,26 +49,43 @@ class World:
 
 def bank_worlds(embedder: Embedder, count: int, seed: int = 0) -> Iterator[World]:
     """Companies of ten topics each; near misses and questions to other topics are unanswerable."""
-    topics = [t for path in sorted(BANK.glob("*.json")) for t in json.loads(path.read_text())["topics"]]
+    topics = read_topics()
     draw = random.Random(seed)
     for _ in range(count):
         draw.shuffle(topics)
-        files, questions = {}, []
-        for topic in topics[:10]:
-            slots = _slots(topic, draw)
-            paragraphs = []
-            for fact in topic["facts"]:
-                paragraphs.append(_fill(draw.choice(fact["doc"]), slots))
-                asked = _fill(draw.choice(fact["questions"]), slots)
-                questions.append(PracticeQuestion(asked, paragraphs[-1], "fact"))
-            files[f"{topic['id']}.md"] = f"# {draw.choice(topic['titles'])}\n\n" + "\n\n".join(paragraphs)
-            questions += [
-                PracticeQuestion(_fill(q, slots), "", "near miss") for q in draw.sample(topic["near_misses"], 3)
-            ]
-        for topic in topics[10:30]:
-            asked = _fill(draw.choice(draw.choice(topic["facts"])["questions"]), _slots(topic, draw))
-            questions.append(PracticeQuestion(asked, "", "other topic"))
+        company = draw_company(draw)
+        files: dict[str, str] = {}
+        questions: list[PracticeQuestion] = []
+        for topic in topics[:TOPICS]:
+            values = draw_values(topic, company, draw)
+            files[f"{topic.id}.md"], asked = _document(topic, values, draw)
+            questions += asked
+            misses = draw.sample(topic.near_misses, min(3, len(topic.near_misses)))
+            questions += [PracticeQuestion(fill(question, values), "", "near miss") for question in misses]
+        for topic in topics[TOPICS : TOPICS + STRANGERS]:
+            question = fill(draw.choice(draw.choice(topic.facts).questions), draw_values(topic, company, draw))
+            questions.append(PracticeQuestion(question, "", "other topic"))
         yield World(_search(files, embedder), questions)
+
+
+def _document(topic: Topic, values: dict[str, str], draw: random.Random) -> tuple[str, list[PracticeQuestion]]:
+    """The Markdown of a topic, each fact once: as prose, under a heading of its own, or as a numbered procedure."""
+    headed = draw.random() < 0.5
+    parts = [f"# {draw.choice(topic.titles)}"]
+    questions: list[PracticeQuestion] = []
+    for fact in topic.facts:
+        steps = [answer for answer in fact.answers if has_steps(answer)]
+        gold = fill(draw.choice(steps if steps and draw.random() < 0.6 else fact.doc), values)
+        heading = f"## {fact.id.replace('_', ' ').capitalize()}\n\n" if headed else ""
+        parts.append(heading + gold)
+        kept = tuple(values.items())
+        asked = fill(draw.choice(fact.questions), values)
+        if questions and draw.random() < 0.2:
+            ellipsis = fill(draw.choice(fact.elliptical), values)
+            questions.append(PracticeQuestion(ellipsis, gold, "fact", fact, kept, questions[-1].question))
+        else:
+            questions.append(PracticeQuestion(asked, gold, "fact", fact, kept))
+    return "\n\n".join(parts) + "\n", questions
 
 
 def faq_world(embedder: Embedder, sections: Path, seed: int = 0) -> World:
@@ -94,18 +114,3 @@ def _search(files: dict[str, str], embedder: Embedder) -> Retriever:
     index = DocumentIndex(catalog, vectors, embedder, folder / ".state" / "originals", lambda: datetime.now(UTC))
     index.add_path(folder)
     return Retriever(catalog, vectors, embedder)
-
-
-def _slots(topic: dict, draw: random.Random) -> dict[str, str]:  # type: ignore[type-arg]
-    values = {name: draw.choice(choices) for name, choices in COMMON.items()}
-    for name, slot in topic.get("slots", {}).items():
-        if "choices" in slot:
-            values[name] = str(draw.choice(slot["choices"]))
-        else:
-            number = draw.randint(int(slot["min"]), int(slot["max"]))
-            values[name] = f"${number}.00" if slot["type"] == "money" else f"{number}%" if slot["type"] == "percent" else str(number)  # fmt: skip
-    return values
-
-
-def _fill(text: str, slots: dict[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: slots[match[1]], text)
