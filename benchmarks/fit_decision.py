@@ -1,31 +1,50 @@
-"""Fits the score that decides between answering and abstaining, on practice questions.
+"""Fits the score that decides between answering and abstaining, on practice questions that the reader never saw.
 
-Run: .venv/bin/python benchmarks/fit_decision.py [--sections FILE]
+Run: .venv/bin/python -m benchmarks.fit_decision [--sections FILE] [--similarity]
 Prints the weights for bot/decision.py, the area under the ROC curve of each kind, and refusals at the threshold.
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.practice import PracticeQuestion, World, bank_worlds, faq_world
 from bot.decision import Signals, read_signals
-from bot.evidence import SimilarityReader, content_words
+from bot.dialogue import standalone_question
+from bot.evidence import Reader, SimilarityReader, content_words
+from bot.gather import gather
+from bot.head_reader import HeadReader
 from knowledge.embedder import SentenceTransformerEmbedder
+from knowledge.reader import MiniLmReader
 
 __all__ = ["main"]
 
+NAMES = ("answers", "evidence", "passage", "words")
 
-def measure(world: World, reader: SimilarityReader) -> list[tuple[PracticeQuestion, Signals, float]]:
-    """Signals of every question, and for answerable ones the share of the gold's words that the evidence holds."""
+
+@dataclass(frozen=True)
+class Measured:
+    """One practice question with its signals and the share of the gold's words that the evidence holds."""
+
+    asked: PracticeQuestion
+    signals: Signals
+    kept: float
+    words: int
+
+
+def measure(world: World, reader: Reader) -> list[Measured]:
+    """Signals and evidence of every question of a company."""
     rows = []
     for asked in world.questions:
-        passages = world.retriever.retrieve(asked.question)
-        evidence = reader.choose(asked.question, passages)
-        chosen = content_words(" ".join(item.sentence.plain for item in evidence))
+        history = [{"role": "user", "content": asked.earlier}] if asked.earlier else []
+        question = standalone_question(asked.question, history)  # type: ignore[arg-type]
+        choice = gather(question, world.retriever, reader)
+        text = " ".join(item.sentence.plain for item in choice.evidence)
         gold = content_words(asked.gold)
-        rows.append((asked, read_signals(asked.question, passages, evidence), len(gold & chosen) / max(1, len(gold))))
+        kept = len(gold & content_words(text)) / max(1, len(gold))
+        rows.append(Measured(asked, read_signals(question, choice), kept, len(text.split())))
     return rows
 
 
@@ -47,36 +66,42 @@ def auroc(good: np.ndarray, bad: np.ndarray) -> float:
     return float((good[:, None] > bad[None]).mean() + 0.5 * (good[:, None] == bad[None]).mean())
 
 
-def main() -> None:
-    """Measure, fit on half of the questions, report on the other half."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--sections", type=Path, help="sections.jsonl with FAQ rows")
-    parser.add_argument("--companies", type=int, default=12)
-    options = parser.parse_args()
-    embedder = SentenceTransformerEmbedder()
-    reader = SimilarityReader(embedder)
-    worlds = list(bank_worlds(embedder, options.companies))
-    worlds += [faq_world(embedder, options.sections)] if options.sections else []
-    rows = [row for world in worlds for row in measure(world, reader)]
-    x = np.array([[getattr(s, name) for name in Signals.__dataclass_fields__] for _, s, _ in rows])
-    y = np.array([asked.answerable for asked, _, _ in rows], dtype=float)
-    kinds = np.array([asked.kind for asked, _, _ in rows])
+def report(rows: list[Measured]) -> None:
+    """Fit on every other question and print what holds on the rest."""
+    x = np.array([[getattr(row.signals, name) for name in NAMES] for row in rows])
+    y = np.array([row.asked.answerable for row in rows], dtype=float)
+    kinds = np.array([row.asked.kind for row in rows])
     half = np.arange(len(rows)) % 2 == 0
     w = fit(x[half], y[half])
     p = 1 / (1 + np.exp(-(np.hstack([x, np.ones((len(x), 1))]) @ w)))
-    print("weights", dict(zip([*Signals.__dataclass_fields__, "bias"], w.round(2), strict=True)))
+    print("weights", dict(zip([*NAMES, "bias"], w.round(2).tolist(), strict=True)))
     test = ~half
     for kind in ("near miss", "other topic", "left out"):
-        good = np.isin(kinds, ["faq"] if kind == "left out" else ["fact"])
-        if (kinds == kind).any():
-            print(
-                f"{kind}: AUROC {auroc(p[test & good], p[test & (kinds == kind)]):.3f}, "
-                f"refused {(p[test & (kinds == kind)] < 0.5).mean():.2f}, needlessly {(p[test & good] < 0.5).mean():.2f}"
-            )
+        good, bad = p[test & np.isin(kinds, ["faq"] if kind == "left out" else ["fact"])], p[test & (kinds == kind)]
+        if len(bad):
+            refused, needlessly = (bad < 0.5).mean(), (good < 0.5).mean()
+            print(f"{kind}: AUROC {auroc(good, bad):.3f}, refused {refused:.2f}, needlessly {needlessly:.2f}")
     for kind in ("fact", "faq"):
-        kept = np.array([share for (asked, _, share) in rows if asked.kind == kind])
-        if len(kept):
-            print(f"{kind}: evidence holds 80 % of the gold's words for {(kept >= 0.8).mean():.3f} of {len(kept)}")
+        found = [row for row in rows if row.asked.kind == kind]
+        if found:
+            kept = np.mean([row.kept >= 0.8 for row in found])
+            print(f"{kind}: evidence holds 80 % of the gold's words for {kept:.3f} of {len(found)}, "
+                  f"in {np.median([row.words for row in found]):.0f} words")  # fmt: skip
+
+
+def main() -> None:
+    """Build the companies, read every question, fit and report."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sections", type=Path, help="sections.jsonl with FAQ rows")
+    parser.add_argument("--companies", type=int, default=12)
+    parser.add_argument("--similarity", action="store_true", help="the reader without the trained head")
+    options = parser.parse_args()
+    embedder = SentenceTransformerEmbedder()
+    similar = SimilarityReader(embedder)
+    reader: Reader = similar if options.similarity else HeadReader(MiniLmReader(), similar)
+    worlds = list(bank_worlds(embedder, options.companies, unseen=True))
+    worlds += [faq_world(embedder, options.sections, unseen=True)] if options.sections else []
+    report([row for world in worlds for row in measure(world, reader)])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from knowledge.retriever import Retriever
 from knowledge.store import FakeVectorStore
 from tone_tuning.fact_bank import Fact, Topic, draw_company, draw_values, fill, has_steps, read_topics
 
-__all__ = ["PracticeQuestion", "World", "bank_worlds", "faq_world"]
+__all__ = ["PracticeQuestion", "World", "bank_worlds", "faq_world", "held_out"]
 
 TOPICS = 10  # documents of a company
 STRANGERS = 20  # questions to topics that it has no document of
@@ -47,9 +47,18 @@ class World:
     questions: list[PracticeQuestion]
 
 
-def bank_worlds(embedder: Embedder, count: int, seed: int = 0) -> Iterator[World]:
-    """Companies of ten topics each; near misses and questions to other topics are unanswerable."""
-    topics = read_topics()
+def held_out(group: str) -> bool:
+    """One topic or document in twelve is kept from training, the same ones every time."""
+    return random.Random(group).random() < 1 / 12
+
+
+def bank_worlds(embedder: Embedder, count: int, seed: int = 0, unseen: bool = False) -> Iterator[World]:
+    """Companies of ten topics each; near misses and questions to other topics are unanswerable.
+
+    `unseen` takes only the topics that are kept from training.
+    """
+    topics = [topic for topic in read_topics() if held_out(topic.id) or not unseen]
+    strangers = [topic for topic in read_topics() if unseen and not held_out(topic.id)]
     draw = random.Random(seed)
     for _ in range(count):
         draw.shuffle(topics)
@@ -62,7 +71,7 @@ def bank_worlds(embedder: Embedder, count: int, seed: int = 0) -> Iterator[World
             questions += asked
             misses = draw.sample(topic.near_misses, min(3, len(topic.near_misses)))
             questions += [PracticeQuestion(fill(question, values), "", "near miss") for question in misses]
-        for topic in topics[TOPICS : TOPICS + STRANGERS]:
+        for topic in draw.sample(strangers, STRANGERS) if unseen else topics[TOPICS : TOPICS + STRANGERS]:
             question = fill(draw.choice(draw.choice(topic.facts).questions), draw_values(topic, company, draw))
             questions.append(PracticeQuestion(question, "", "other topic"))
         yield World(_search(files, embedder), questions)
@@ -88,10 +97,11 @@ def _document(topic: Topic, values: dict[str, str], draw: random.Random) -> tupl
     return "\n\n".join(parts) + "\n", questions
 
 
-def faq_world(embedder: Embedder, sections: Path, seed: int = 0) -> World:
+def faq_world(embedder: Embedder, sections: Path, seed: int = 0, unseen: bool = False) -> World:
     """FAQ sections of real product documentation; a third of them is left out, so their questions have no answer."""
     draw = random.Random(seed)
     rows = [row for row in map(json.loads, sections.read_text().splitlines()) if row["k"] == "faq"]
+    rows = [row for row in rows if held_out(row["t"]) or not unseen]
     files: dict[str, str] = {}
     questions = []
     for row in rows:

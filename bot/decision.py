@@ -1,19 +1,16 @@
-"""Answer or abstain: a score from what was retrieved, never left to the model."""
+"""Answer or abstain: a score from what was retrieved and read, never left to the model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.evidence import Evidence, content_words
-from knowledge.documents import RetrievedChunk
+from bot.evidence import Choice, content_words, heading_of
 
 __all__ = ["THRESHOLD", "Signals", "confidence", "read_signals"]
 
-# Logistic regression on practice questions (answerable against near misses); benchmarks/fit_decision.py makes them.
-WEIGHT_EVIDENCE = 6.0
-WEIGHT_PASSAGE = 4.0
-WEIGHT_WORDS = 2.0
-BIAS = -5.0
+# Logistic regression on practice questions that the head never saw; benchmarks/fit_decision.py prints them.
+WITH_HEAD: Mapping[str, float] = {"answers": 2.0, "evidence": 2.0, "passage": 1.0, "words": 1.0, "bias": -3.0}
+BY_SIMILARITY: Mapping[str, float] = {"answers": 0.0, "evidence": 6.0, "passage": 4.0, "words": 2.0, "bias": -5.0}
 THRESHOLD = 0.5
 
 
@@ -21,22 +18,26 @@ THRESHOLD = 0.5
 class Signals:
     """What the decision rests on, each about 0 to 1."""
 
+    answers: float  # the reader's own chance that the best passage answers; 0 from a reader that has none
     evidence: float  # best score of a chosen sentence
-    passage: float  # best cosine of a retrieved passage
+    passage: float  # best cosine of a passage
     words: float  # share of the question's content words that the best passage has
+    has_head: bool = True
 
 
-def read_signals(question: str, passages: Sequence[RetrievedChunk], evidence: Sequence[Evidence]) -> Signals:
+def read_signals(question: str, choice: Choice) -> Signals:
     """The signals of one question; all zero when nothing was retrieved."""
-    if not passages or not evidence:
-        return Signals(0.0, 0.0, 0.0)
-    best = passages[evidence[0].passage]
+    if not choice.passages or not choice.evidence:
+        return Signals(0.0, 0.0, 0.0, 0.0)
+    best = choice.passages[choice.evidence[0].passage]
     asked = content_words(question)
-    known = content_words(" ".join((best.document.title, *best.chunk.heading_path, best.chunk.text)))
+    known = content_words(f"{heading_of(best)} {best.chunk.text}")
     return Signals(
-        evidence=max(item.score for item in evidence),
-        passage=max(item.dense for item in passages),
+        answers=choice.answers or 0.0,
+        evidence=max(item.score for item in choice.evidence),
+        passage=max(passage.dense for passage in choice.passages),
         words=len(asked & known) / len(asked) if asked else 0.0,
+        has_head=choice.answers is not None,
     )
 
 
@@ -44,5 +45,8 @@ def confidence(signals: Signals) -> float:
     """Estimated chance, 0 to 1, that the passages answer the question."""
     if not signals.evidence:
         return 0.0
-    z = BIAS + WEIGHT_EVIDENCE * signals.evidence + WEIGHT_PASSAGE * signals.passage + WEIGHT_WORDS * signals.words
+    weights = WITH_HEAD if signals.has_head else BY_SIMILARITY
+    z = weights["bias"] + sum(
+        weights[name] * getattr(signals, name) for name in ("answers", "evidence", "passage", "words")
+    )
     return 1.0 / (1.0 + math.exp(-z))

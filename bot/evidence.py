@@ -1,8 +1,8 @@
-"""Passages -> the few sentences that answer the question, verbatim with offsets, or none."""
+"""Passages -> the few sentences that answer the question, verbatim with offsets, or none; by similarity alone."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,17 @@ from bot.sentences import Sentence, split_sentences
 from knowledge.documents import RetrievedChunk
 from knowledge.embedder import Embedder
 
-__all__ = ["Evidence", "EvidenceSource", "Reader", "SimilarityReader", "content_words", "group_sources"]
+__all__ = [
+    "Choice",
+    "Evidence",
+    "EvidenceSource",
+    "Reader",
+    "SimilarityReader",
+    "content_words",
+    "group_sources",
+    "heading_of",
+    "pick",
+]
 
 MOST_SENTENCES = 4
 MOST_WORDS = 62  # leaves room for greeting and closing in an answer of 80 words
@@ -22,17 +32,22 @@ COVERAGE_WEIGHT = 0.30  # share of the question's words found beside the sentenc
 RANK_WEIGHT = 0.03  # each passage further down the list
 PROCEDURE = re.compile(
     r"\b(how (?:do|can|could|should|would|to)\b|steps?\b|walk me|show me how|where (?:do|can) i|"
-    r"what (?:do i|should i|must i|can i) do|guide me|instructions?\b)",
+    r"what (?:do i|should i|must i|can i) do|what do i (?:have|need) to|guide me|instructions?\b)",
     re.IGNORECASE,
 )
-STOP_WORDS = frozenset(
-    ["a", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "get", "give", "go", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "just", "like", "me", "my", "need", "no", "not", "of", "on", "or", "our", "please", "pls", "should", "so", "some", "tell", "that", "the", "their", "them", "then", "there", "they", "this", "to", "us", "want", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "am", "i'm", "im", "hi", "hello", "thanks", "thank", "i've", "let", "about", "after", "again", "also", "because", "before", "being", "between", "both", "during", "each", "few", "more", "most", "much", "only", "other", "over", "same", "such", "than", "too", "very", "still", "yet", "ever", "many", "long"]
+SMALL_WORDS = (
+    "a an and any are as at be been but by can could did do does for from get give go had has have how i if in into is "
+    "it its just like me my need no not of on or our please pls should so some tell that the their them then there "
+    "they this to us want was we were what when where which who why will with would you your am i'm im hi hello thanks "
+    "thank i've let about after again also because before being between both during each few more most much only other "
+    "over same such than too very still yet ever many long"
 )
+STOP_WORDS = frozenset(SMALL_WORDS.split())
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One chosen sentence of one retrieved passage; `passage` is its index, `score` orders the choice."""
+    """One chosen sentence of one passage; `passage` is its index, `score` (0 to about 1) orders the choice."""
 
     sentence: Sentence
     passage: int
@@ -59,19 +74,47 @@ class EvidenceSource:
         return "".join(lines).strip()
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a reader made of the passages: `passages` as it ranks them, evidence best first.
+
+    `answers` is its estimate, 0 to 1, that the best passage answers the question; None from a reader that has none.
+    """
+
+    passages: tuple[RetrievedChunk, ...]
+    evidence: tuple[Evidence, ...]
+    answers: float | None = None
+
+    @property
+    def sources(self) -> list[EvidenceSource]:
+        """The evidence by passage, numbered."""
+        return group_sources(self.evidence, self.passages)
+
+
 class Reader(Protocol):
-    """Chooses the evidence; `name` says which reader it was."""
+    """Chooses the evidence. `candidates` is how many passages it wants to see, `fault` what is wrong with it, or ""."""
 
     name: str
+    candidates: int
+    fault: str
 
-    def choose(self, question: str, passages: Sequence[RetrievedChunk]) -> list[Evidence]:
-        """One to four pieces of evidence, best first; empty when there is nothing to choose from."""
+    def choose(self, question: str, passages: Sequence[RetrievedChunk]) -> Choice:
+        """One to four pieces of evidence (or all steps of one procedure); none when there is nothing to choose from."""
+        ...
+
+    def warm_up(self) -> None:
+        """Load what is needed; notes a fault where that fails."""
         ...
 
 
 def content_words(text: str) -> frozenset[str]:
     """Lower-case words that carry content, cut to a crude stem of at most six letters."""
     return frozenset(w[:6].rstrip("s") for w in re.findall(r"[a-z0-9]+", text.lower()) if w not in STOP_WORDS)
+
+
+def heading_of(passage: RetrievedChunk) -> str:
+    """Title and headings of a passage, each once."""
+    return ". ".join(dict.fromkeys((passage.document.title, *passage.chunk.heading_path)))
 
 
 def group_sources(evidence: Sequence[Evidence], passages: Sequence[RetrievedChunk]) -> list[EvidenceSource]:
@@ -88,84 +131,127 @@ def group_sources(evidence: Sequence[Evidence], passages: Sequence[RetrievedChun
     ]
 
 
+def pick(
+    question: str, scored: Sequence[Evidence], sentences: Sequence[Sequence[Sentence]], margin: float
+) -> tuple[Evidence, ...]:
+    """The evidence out of all scored sentences: the whole procedure where one is asked for, else the best few.
+
+    `sentences` are those of each passage. A line that only announces a list is left out, and a step chosen outside of
+    its procedure is a sentence like any other.
+    """
+    ranked = sorted(scored, key=lambda item: -item.score)
+    if not ranked:
+        return ()
+    steps = _steps_of(ranked[0], sentences[ranked[0].passage])
+    if steps and PROCEDURE.search(question):
+        return tuple(Evidence(sentence, ranked[0].passage, ranked[0].score) for sentence in steps)
+    close = [item for item in ranked if item.score >= ranked[0].score - margin]
+    return tuple(_within_budget(close, sentences))
+
+
 class SimilarityReader:
     """The reader without a trained head: similarity of the sentence in its context, word overlap, passage rank.
 
-    score = cosine(question, headings + sentence) + 0.3 x share of the question's words in headings, neighbour and
-    sentence - 0.03 x passage rank.
+    score = cosine(question, headings + sentence) + 0.3 x share of the question's words in headings and sentence
+    - 0.03 x passage rank. An item is read after the line that announces its list.
     """
 
     name = "similarity"
+    fault = ""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, candidates: int = 5) -> None:
         self.embedder = embedder
+        self.candidates = candidates
 
-    def choose(self, question: str, passages: Sequence[RetrievedChunk]) -> list[Evidence]:
-        """See `Reader.choose`; a chosen step of a procedure brings the whole procedure when one is asked for."""
+    def warm_up(self) -> None:
+        """Nothing: the embedder is loaded already."""
+
+    def choose(self, question: str, passages: Sequence[RetrievedChunk]) -> Choice:
+        """See `Reader.choose`."""
         sentences = [split_sentences(chunk.chunk.text) for chunk in passages]
-        ranked = sorted(self._scored(question, passages, sentences), key=lambda item: -item.score)
-        if not ranked:
-            return []
-        if ranked[0].sentence.kind == "step" and PROCEDURE.search(question):
-            return _procedure(ranked[0], sentences[ranked[0].passage])
-        return _within_budget([item for item in ranked if item.score >= ranked[0].score - MARGIN])
-
-    def _scored(
-        self, question: str, passages: Sequence[RetrievedChunk], sentences: Sequence[Sequence[Sentence]]
-    ) -> list[Evidence]:
         places = [(p, s) for p, found in enumerate(sentences) for s in range(len(found))]
         if not places:
-            return []
-        contexts = [_heading(passages[p]) for p in range(len(passages))]
-        texts = [f"{contexts[p]}. {sentences[p][s].plain}" for p, s in places]
+            return Choice(tuple(passages), ())
+        headings = [heading_of(passage) for passage in passages]
+        texts = [f"{headings[p]}. {_in_context(sentences[p], s)}" for p, s in places]
         vectors = self.embedder.embed([question, *texts])
-        similarity = vectors[1:] @ vectors[0]
+        similarity = np.asarray(vectors[1:] @ vectors[0])
         asked = content_words(question)
-        return [
+        scored = [
             Evidence(sentences[p][s], p, float(cosine) + COVERAGE_WEIGHT * _share(asked, text) - RANK_WEIGHT * p)
-            for (p, s), text, cosine in zip(places, texts, np.asarray(similarity), strict=True)
+            for (p, s), text, cosine in zip(places, texts, similarity, strict=True)
         ]
-
-
-def _heading(passage: RetrievedChunk) -> str:
-    return ". ".join(dict.fromkeys((passage.document.title, *passage.chunk.heading_path)))
+        return Choice(tuple(passages), pick(question, scored, sentences, MARGIN))
 
 
 def _share(asked: frozenset[str], text: str) -> float:
     return len(asked & content_words(text)) / len(asked) if asked else 0.0
 
 
-def _procedure(best: Evidence, sentences: Sequence[Sentence]) -> list[Evidence]:
-    """All steps of the list that `best` belongs to, with the line that introduces it."""
+def _in_context(sentences: Sequence[Sentence], at: int) -> str:
+    """A sentence, after the line that announces the list it is part of."""
+    intro = _intro(sentences, at)
+    return f"{intro.plain} {sentences[at].plain}" if intro else sentences[at].plain
+
+
+def _intro(sentences: Sequence[Sentence], at: int) -> Sentence | None:
+    """The line that announces the list of an item or step; None for a sentence, or where none does."""
+    if sentences[at].kind == "sentence":
+        return None
+    before = [s for s in sentences[:at] if s.kind == "sentence"]
+    return before[-1] if before and before[-1].plain.endswith(":") else None
+
+
+def _announces(sentences: Sequence[Sentence], at: int) -> bool:
+    follows = at + 1 < len(sentences) and sentences[at + 1].kind != "sentence"
+    return follows and sentences[at].kind == "sentence" and sentences[at].plain.endswith(":")
+
+
+def _steps_of(best: Evidence, sentences: Sequence[Sentence]) -> list[Sentence]:
+    """All steps of the list that `best` belongs to or announces, with the line that introduces it; else nothing."""
     at = sentences.index(best.sentence)
+    if _announces(sentences, at):
+        at += 1
+    if sentences[at].kind != "step":
+        return []
     first = last = at
     while first > 0 and sentences[first - 1].kind == "step":
         first -= 1
     while last + 1 < len(sentences) and sentences[last + 1].kind == "step":
         last += 1
-    if first > 0 and sentences[first - 1].plain.endswith(":"):
+    if first == last:
+        return []
+    if first > 0 and _announces(sentences, first - 1):
         first -= 1
-    chosen, words = [], 0
-    for sentence in sentences[first : last + 1]:
+    return list(_not_too_long(sentences[first : last + 1]))
+
+
+def _not_too_long(sentences: Sequence[Sentence]) -> Iterator[Sentence]:
+    words = 0
+    for sentence in sentences:
         words += len(sentence.plain.split())
         if words > MOST_PROCEDURE_WORDS:
-            break
-        chosen.append(Evidence(sentence, best.passage, best.score))
-    return chosen or [best]
+            return
+        yield sentence
 
 
-def _within_budget(ranked: Sequence[Evidence]) -> list[Evidence]:
+def _within_budget(ranked: Sequence[Evidence], sentences: Sequence[Sequence[Sentence]]) -> list[Evidence]:
     """The best sentences that fit: never more than four, the first one whatever its length, none twice."""
     chosen: list[Evidence] = []
     words = 0
     seen: set[str] = set()
     for item in ranked:
+        at = sentences[item.passage].index(item.sentence)
         length = len(item.sentence.plain.split())
+        if _announces(sentences[item.passage], at) and len(ranked) > 1:
+            continue
         if item.sentence.plain.lower() in seen or (chosen and words + length > MOST_WORDS):
             continue
         seen.add(item.sentence.plain.lower())
-        chosen.append(item)
+        chosen.append(
+            replace(item, sentence=replace(item.sentence, kind="item")) if item.sentence.kind == "step" else item
+        )
         words += length
         if len(chosen) == MOST_SENTENCES:
             break
-    return chosen
+    return chosen or [ranked[0]]

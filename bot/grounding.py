@@ -8,13 +8,13 @@ from bot.drafts import Unit
 from bot.evidence import Evidence, EvidenceSource, content_words
 from bot.values import find_values
 
-__all__ = ["GroundingGate", "Target", "Verdicts", "find_targets"]
+__all__ = ["GroundingGate", "Target", "Verdicts", "close_enough", "find_targets"]
 
 ALIGNED = 0.40  # share of a unit's content words that must stand in the evidence for it to be about it
 KEPT_WORDS = 0.55  # share of the evidence's content words that the draft must keep
 MOST_NEW_WORDS = 0.34  # share of the draft's content words that may stand neither in evidence nor question
 PHRASE_WORDS = 18  # a greeting or closing line is short
-QUOTE_MARGIN = 0.12  # evidence this close to the best is quoted when the draft left it out
+QUOTE_MARGIN = 0.2  # evidence this close to the best is quoted when the draft left it out
 MOST_ANSWER_WORDS = 80
 NEGATION = re.compile(r"\b(?:no|not|never|none|cannot|without|nor|neither|unable)\b|n['’]t\b", re.IGNORECASE)
 
@@ -61,13 +61,19 @@ def find_targets(sources: Sequence[EvidenceSource]) -> list[Target]:
     """One target for each evidence sentence; the steps of a source, with their intro, are one target."""
     targets = []
     for source in sources:
-        has_steps = any(item.sentence.kind == "step" for item in source.evidence)
+        has_steps = sum(item.sentence.kind == "step" for item in source.evidence) > 1
         groups = [source.evidence] if has_steps else [(item,) for item in source.evidence]
         context = " ".join((source.chunk.document.title, *source.chunk.chunk.heading_path))
         for group in groups:
             text = source.text if has_steps else group[0].sentence.plain
             targets.append(Target(source.number, group, text, context, max(e.score for e in group)))
     return targets
+
+
+def close_enough(targets: Sequence[Target]) -> list[Target]:
+    """The targets that an answer should not leave out: those that score nearly as well as the best one."""
+    best = max((target.score for target in targets), default=0.0)
+    return [target for target in targets if target.score >= best - QUOTE_MARGIN]
 
 
 class GroundingGate:
@@ -87,6 +93,7 @@ class GroundingGate:
         self._closing: Unit | None = None
         self._text = ""
         self._gap = ""
+        self._steps = 0
 
     def feed(self, unit: Unit) -> str:
         """Text released by this unit; often that of the part before it."""
@@ -145,22 +152,30 @@ class GroundingGate:
         if fault is None:
             self.verdicts.passed += 1
             self.verdicts.passed_values += bears_value
-            return self._release(_written(units, target.source), " ")
+            return self._release(self._written(units, target.source), " ")
         self.verdicts.reasons.append(fault)
         return self._quote(target)
 
+    def _written(self, units: Sequence[Unit], source: int) -> str:
+        """The units as they stand in the answer: steps on numbered lines, counted on, and one citation at the end."""
+        text = ""
+        for unit in units:
+            self._steps = self._steps + 1 if unit.step else 0
+            text += f"\n{self._steps}. {unit.body}" if unit.step else f" {unit.body}"
+        return f"{text.strip(' ') if units[0].step and self._text else text.strip()} [{source}]"
+
     def _quote(self, target: Target) -> str:
+        self._steps = 0
         self.verdicts.quoted += 1
         self.verdicts.quoted_values += bool(find_values(target.text))
         return self._release(target.quote, "\n" if len(target.evidence) > 1 else " ")
 
     def _quote_missing(self) -> str:
-        missing = [target for target in self.targets if id(target) not in self._covered]
-        best = max((target.score for target in self.targets), default=0.0)
+        missing = [target for target in close_enough(self.targets) if id(target) not in self._covered]
         released = ""
         for target in sorted(missing, key=lambda t: -t.score):
             room = len((self._text + target.quote).split()) <= MOST_ANSWER_WORDS
-            if not self.verdicts.passed + self.verdicts.quoted or (room and target.score >= best - QUOTE_MARGIN):
+            if room or not self.verdicts.passed + self.verdicts.quoted:
                 self._covered.add(id(target))
                 released += self._quote(target)
         return released
@@ -188,21 +203,13 @@ def _fault(units: Sequence[Unit], target: Target, asked: frozenset[str]) -> str 
     lost = find_values(target.text) - find_values(said)
     if lost:
         return f"values lost: {', '.join(sorted(lost))}"
-    if bool(NEGATION.search(said)) != bool(NEGATION.search(target.text)):
-        return f"a 'not' was dropped or added: {said}"
     wanted, words = content_words(target.text), content_words(said)
+    whole = [unit.body for unit in units if len(content_words(unit.body) & wanted) >= 0.5 * len(wanted)]
+    if any(bool(NEGATION.search(part)) != bool(NEGATION.search(target.text)) for part in [said, *whole]):
+        return f"a 'not' was dropped or added: {said}"
     if wanted and len(wanted & words) / len(wanted) < KEPT_WORDS:
         return f"too little kept: {said}"
     new = words - wanted - content_words(target.context) - asked
     if words and len(new) / len(words) > MOST_NEW_WORDS:
         return f"too much added: {said}"
     return None
-
-
-def _written(units: Sequence[Unit], source: int) -> str:
-    """The units as they stand in the answer: steps on numbered lines, one citation at the end."""
-    text, step = "", 0
-    for unit in units:
-        step += unit.step
-        text += f"\n{step}. {unit.body}" if unit.step else f" {unit.body}"
-    return f"{text.strip()} [{source}]"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Sentence", "plain", "split_sentences"]
 
@@ -103,7 +104,7 @@ def _cut(text: str, start: int, end: int, kind: str, whole: bool = False) -> lis
             if word not in ABBREVIATIONS and not re.fullmatch(r"[a-z]\.", word):
                 cuts.append(start + match.end())
     cuts.append(end)
-    return [s for a, b in zip(cuts, cuts[1:], strict=False) for s in _sentence(text, a, b, kind)]
+    return [s for a, b in pairwise(cuts) for s in _sentence(text, a, b, kind)]
 
 
 def _sentence(text: str, start: int, end: int, kind: str) -> list[Sentence]:

@@ -9,16 +9,19 @@ from pathlib import Path
 from bot.champion import ChampionModel
 from bot.conversation_log import ConversationLog
 from bot.evidence import SimilarityReader
+from bot.head_reader import HeadReader
 from bot.home import HomeLock, claim_home
 from bot.retraining import Retraining
 from bot.settings import Settings
 from bot.support_bot import SupportBot
 from knowledge.embedder import Embedder, SentenceTransformerEmbedder
 from knowledge.indexing import DocumentIndex, open_knowledge
+from knowledge.reader import MiniLmReader
 from tone_tuning.base_model import DEFAULT_BASE
+from tone_tuning.prompt import prompt_hash
 from tone_tuning.registry import AdapterRegistry
 
-__all__ = ["EXAMPLES", "HOUSE_ADAPTER", "Service", "open_service"]
+__all__ = ["EXAMPLES", "HOUSE_ADAPTER", "Service", "open_adapters", "open_service", "promote"]
 
 HOUSE_ADAPTER = Path(__file__).parents[1] / "tone_tuning" / "house"
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -41,11 +44,12 @@ class Service:
 
     def degraded(self) -> list[str]:
         """One sentence for every part that does not work at its best."""
-        return self.model.degraded()
+        return [*self.model.degraded(), *([self.bot.reader.fault] if self.bot.reader.fault else [])]
 
     def warm_up(self) -> None:
-        """Load both models, so that the first customer does not wait for them."""
+        """Load all models, so that the first customer does not wait for them."""
         self.embedder.embed(["warm up"])
+        self.bot.reader.warm_up()
         self.model()
 
     def promote(self, version: str) -> None:
@@ -66,8 +70,7 @@ class Service:
 
 def promote(adapters: AdapterRegistry, model: ChampionModel, version: str) -> None:
     """`adapters.promote` with the base and prompt that are in service."""
-    from tone_tuning.prompt import prompt_hash
-
+    adapters.get(version)  # before the base, which takes a while to prepare in a new home
     adapters.promote(version, base_hash=model.base().hash, prompt_hash=prompt_hash())
 
 
@@ -99,8 +102,8 @@ def open_service(
         adapters = open_adapters(settings)
         model = ChampionModel(settings, adapters, report)
         conversations = ConversationLog(settings.home / "frontdesk.db")
-        reader = SimilarityReader(embedder)
-        bot = SupportBot(retriever, reader, model, conversations, top_k=settings.top_k, degraded=model.degraded)
+        reader = HeadReader(MiniLmReader(), SimilarityReader(embedder, settings.top_k), settings.top_k)
+        bot = SupportBot(retriever, reader, model, conversations, degraded=model.degraded)
         retraining = Retraining(settings, retriever, reader)
     except BaseException:
         lock.release()

@@ -12,7 +12,8 @@ from bot.decision import THRESHOLD, confidence, read_signals
 from bot.dialogue import recent_turns, standalone_question
 from bot.drafts import cut_units
 from bot.errors import QuestionError
-from bot.evidence import EvidenceSource, Reader, group_sources
+from bot.evidence import EvidenceSource, Reader
+from bot.gather import Retriever, gather
 from bot.grounding import GroundingGate
 from knowledge.documents import RetrievedChunk
 from tone_tuning.errors import ToneTuningError
@@ -24,14 +25,6 @@ __all__ = ["ABSTAIN", "SupportBot", "make_citation", "to_prompt_source"]
 ABSTAIN = "I couldn't find that in our documentation. Would you like me to connect you with a member of our team?"
 LONGEST_QUESTION = 2000  # characters
 log = logging.getLogger(__name__)
-
-
-class Retriever(Protocol):
-    """What the bot needs of `knowledge`: passages for a question, best first."""
-
-    def retrieve(self, query: str, top_k: int = 5) -> list[RetrievedChunk]:
-        """At most `top_k` passages; empty when nothing is relevant."""
-        ...
 
 
 class AnswerLog(Protocol):
@@ -49,7 +42,7 @@ class _Course:
     question: str
     standalone: str
     began: float
-    passages: list[RetrievedChunk] = field(default_factory=list)
+    passages: Sequence[RetrievedChunk] = ()
     sources: list[EvidenceSource] = field(default_factory=list)
     confidence: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -78,14 +71,12 @@ class SupportBot:
         model: Callable[[], LanguageModel],
         log: AnswerLog,
         *,
-        top_k: int = 5,
         degraded: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.retriever = retriever
         self.reader = reader
         self.model = model
         self.log = log
-        self.top_k = top_k
         self.degraded = degraded
 
     def ask(self, question: str, history: Sequence[Message] = ()) -> Answer:
@@ -113,12 +104,10 @@ class SupportBot:
         yield self._finish(course, Outcome.ANSWERED)
 
     def _read(self, course: _Course) -> None:
-        course.passages = self.retriever.retrieve(course.standalone, top_k=self.top_k)
-        now = course.lap("retrieve", course.began)
-        evidence = self.reader.choose(course.standalone, course.passages)
-        course.sources = group_sources(evidence, course.passages)
-        course.confidence = confidence(read_signals(course.standalone, course.passages, evidence))
-        course.lap("evidence", now)
+        choice = gather(course.standalone, self.retriever, self.reader)
+        course.passages, course.sources = choice.passages, choice.sources
+        course.confidence = confidence(read_signals(course.standalone, choice))
+        course.lap("read", course.began)
 
     def _write(self, course: _Course, history: Sequence[Message]) -> Iterator[str]:
         began = time.perf_counter()
@@ -171,7 +160,7 @@ class SupportBot:
             tokens=course.tokens,
             model=course.model,
             adapter=course.adapter,
-            degraded=(*self.degraded(), *course.faults),
+            degraded=(*self.degraded(), *([self.reader.fault] if self.reader.fault else []), *course.faults),
         )
         self.log.add(answer)
         return answer

@@ -9,7 +9,8 @@ WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eigh
          "eleven": 11, "twelve": 12, "fourteen": 14, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40,
          "sixty": 60, "ninety": 90}  # fmt: skip
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|gov|io|example|shop|co\.uk)\b(?:/[^\s<>\"')\]]*)?",
+LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+|"
+    r"\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|gov|io|example|shop|co\.uk)\b(?:/[^\s<>\"')\]]*)?",
                   re.IGNORECASE)  # fmt: skip
 PHONE = re.compile(r"(?<![\w.])\+?\(?\d{1,4}\)?(?:[ -]\(?\d{2,5}\)?){2,5}(?![\w])")
 MONTH = re.compile(r"\b(" + "|".join(MONTHS) + r")(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember|t)?\b", re.IGNORECASE)
@@ -30,10 +31,14 @@ def find_values(text: str) -> frozenset[str]:
         rest = pattern.sub(" ", rest)
     found |= {re.sub(r"\D", "", match) for match in PHONE.findall(rest)}
     rest = PHONE.sub(" ", rest)
-    found |= {m[1].lower() for m in MONTH.finditer(rest) if re.search(r"\d\W*$", rest[: m.start()]) or re.match(r"\W*\d", rest[m.end() :])}  # fmt: skip
+    found |= {match[1].lower() for match in MONTH.finditer(rest) if _is_beside_number(match, rest)}
     found |= {_number(whole, cents) for whole, cents in NUMBER.findall(_joined_units(rest))}
     found |= {str(WORDS[word]) for word in re.findall(r"[a-z]+", rest.lower()) if word in WORDS}
     return frozenset(found)
+
+
+def _is_beside_number(match: re.Match[str], text: str) -> bool:
+    return bool(re.search(r"\d\W*$", text[: match.start()]) or re.match(r"\W*\d", text[match.end() :]))
 
 
 def _joined_units(text: str) -> str:

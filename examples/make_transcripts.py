@@ -1,24 +1,28 @@
 """Writes examples/transcripts.jsonl: conversations in the house tone, with the sources that the bot would have had.
 
 Run: .venv/bin/python -m examples.make_transcripts [--rows 480] [--out examples/transcripts.jsonl]
-Companies, prices and limits are invented by the fact bank, none is the example shop's: the adapter can learn only tone.
+Companies, prices and limits come out of the fact bank and none is the example shop's: only the tone can be learned.
 """
 
 import argparse
 import json
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks.practice import PracticeQuestion, World, bank_worlds
 from bot.dialogue import standalone_question
 from bot.drafts import cut_units
-from bot.evidence import EvidenceSource, SimilarityReader, content_words, group_sources
+from bot.evidence import EvidenceSource, Reader, SimilarityReader, content_words
+from bot.gather import gather
 from bot.grounding import GroundingGate, close_enough, find_targets
+from bot.head_reader import HeadReader
 from bot.support_bot import to_prompt_source
 from knowledge.embedder import SentenceTransformerEmbedder
+from knowledge.reader import MiniLmReader
 from tone_tuning.fact_bank import Fact, fill, has_steps
 from tone_tuning.prompt import Message
 from tone_tuning.voice import check_voice, read_voice
@@ -29,34 +33,33 @@ HERE = Path(__file__).parent
 CLOSING = "Is there anything else I can help you with?"
 OPENING_WORDS = 9  # longer ones promise things, and a small model mixes them up
 KEPT = 0.9  # share of the gold's words that the evidence must hold, or the reply would answer from memory
+REWORDED = 0.5  # share of replies in a wording of the bank; the others keep that of the evidence
 
 
-def conversations(worlds: Iterator[World], reader: SimilarityReader, seed: int) -> Iterator[dict[str, object]]:
-    """One row for each answerable question whose evidence holds the answer and whose reply passes the check."""
+def conversations(worlds: Iterable[World], reader: Reader, seed: int) -> Iterator[dict[str, Any]]:
+    """One row for each answerable question whose evidence holds the answer."""
     draw = random.Random(seed)
     for world in worlds:
         for asked in world.questions:
-            if asked.fact is None or (row := _row(world, asked, asked.fact, reader, draw)) is None:
-                continue
-            yield row
+            row = _row(world, asked, asked.fact, reader, draw) if asked.fact else None
+            if row is not None:
+                yield row
 
 
 def _row(
-    world: World, asked: PracticeQuestion, fact: Fact, reader: SimilarityReader, draw: random.Random
-) -> dict[str, object] | None:
-    values = dict(asked.values)
+    world: World, asked: PracticeQuestion, fact: Fact, reader: Reader, draw: random.Random
+) -> dict[str, Any] | None:
     history = _history(asked)
     standalone = standalone_question(asked.question, history)
-    passages = world.retriever.retrieve(standalone)
-    sources = group_sources(reader.choose(standalone, passages), passages)
+    sources = gather(standalone, world.retriever, reader).sources
     gold = content_words(asked.gold)
-    if len(gold & content_words(" ".join(source.text for source in sources))) < KEPT * len(gold):
+    openings = [fill(text, dict(asked.values)) for text in fact.acknowledge if len(text.split()) <= OPENING_WORDS]
+    held = content_words(" ".join(source.text for source in sources))
+    if not openings or len(gold & held) < KEPT * len(gold):
         return None
-    openings = [fill(text, values) for text in fact.acknowledge if len(text.split()) <= OPENING_WORDS]
-    body = _body(standalone, sources, asked, fact, values, draw)
-    if not openings or not body:
-        return None
-    reply = f"{_calm(draw.choice(openings))}\n\n{body}\n\n{CLOSING}"
+    body = _reworded(standalone, sources, asked, fact, draw) if draw.random() < REWORDED else ""
+    opening = draw.choice(openings).replace("!", ".")
+    reply = f"{opening}\n\n{body or _restated(sources)}\n\n{CLOSING}"
     turn: list[Message] = [{"role": "user", "content": asked.question}, {"role": "assistant", "content": reply}]
     return {"messages": [*history, *turn], "sources": [asdict(to_prompt_source(source)) for source in sources]}
 
@@ -69,39 +72,27 @@ def _history(asked: PracticeQuestion) -> list[Message]:
     return [{"role": "user", "content": asked.earlier}, {"role": "assistant", "content": answer}]
 
 
-def _body(
-    question: str,
-    sources: Sequence[EvidenceSource],
-    asked: PracticeQuestion,
-    fact: Fact,
-    values: dict[str, str],
-    draw: random.Random,
+def _reworded(
+    question: str, sources: Sequence[EvidenceSource], asked: PracticeQuestion, fact: Fact, draw: random.Random
 ) -> str:
-    """The answer: a wording of the bank where it passes the check, else the evidence that is close to the best."""
+    """The answer in a wording of the bank that the check would pass as it stands; empty where none passes."""
     gold = content_words(asked.gold)
-    wordings = [fill(text, values) for text in fact.answers]
+    home = max(sources, key=lambda source: len(gold & content_words(source.text)))
+    wordings = [fill(text, dict(asked.values)) for text in fact.answers]
     draw.shuffle(wordings)
-    if has_steps(asked.gold):
-        wordings = [text for text in wordings if has_steps(text)]
-    for wording in wordings if draw.random() < 0.6 else ():
-        home = max(sources, key=lambda source: len(gold & content_words(source.text)))
-        marked = _marked(wording, home.number)
-        if _passes(question, sources, marked):
-            return marked
-    return _restated(sources)
+    for wording in wordings:
+        body = _marked(wording, home.number)
+        gate = GroundingGate(question, sources)
+        shown = "".join(gate.feed(unit) for unit in cut_units([body])) + gate.close()
+        if not gate.verdicts.quoted and not gate.verdicts.reasons and shown.strip() == body:
+            return body
+    return ""
 
 
 def _restated(sources: Sequence[EvidenceSource]) -> str:
-    """The evidence that the check would want to see, in its own words and order."""
-    return "\n".join(
-        _marked(target.text, target.source) if has_steps(target.text) else target.quote
-        for target in close_enough(find_targets(sources))
-    ).replace("]\n", "] ") if not any(has_steps(source.text) for source in sources) else _with_steps(sources)
-
-
-def _with_steps(sources: Sequence[EvidenceSource]) -> str:
-    procedure = next(target for target in find_targets(sources) if has_steps(target.text))
-    return procedure.quote
+    """The evidence that the check wants to see, in its own words, in the order of the sources."""
+    parts = [target.quote for target in find_targets(sources) if target in close_enough(find_targets(sources))]
+    return re.sub(r"\] (?=\S[^\n]*\n1\. )", "]\n", " ".join(parts))
 
 
 def _marked(wording: str, number: int) -> str:
@@ -109,17 +100,6 @@ def _marked(wording: str, number: int) -> str:
     if has_steps(wording):
         return f"{wording.strip()} [{number}]"
     return " ".join(f"{part} [{number}]" for part in re.split(r"(?<=[.!?])\s+(?=[A-Z])", wording.strip()))
-
-
-def _passes(question: str, sources: Sequence[EvidenceSource], body: str) -> bool:
-    """Whether the check would show the draft as it stands, but for evidence that it puts in."""
-    gate = GroundingGate(question, sources)
-    shown = "".join(gate.feed(unit) for unit in cut_units([body])) + gate.close()
-    return gate.verdicts.quoted == 0 and not gate.verdicts.reasons and bool(shown.strip())
-
-
-def _calm(line: str) -> str:
-    return line.replace("!", ".")
 
 
 def main() -> None:
@@ -130,17 +110,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     embedder = SentenceTransformerEmbedder()
+    reader = HeadReader(MiniLmReader(), SimilarityReader(embedder))
     guide = read_voice(HERE / "voice.yaml")
-    rows: list[dict[str, object]] = []
-    for row in conversations(bank_worlds(embedder, 10_000, options.seed), SimilarityReader(embedder), options.seed):
-        reply = row["messages"][-1]["content"]  # type: ignore[index]
+    rows: list[dict[str, Any]] = []
+    for row in conversations(bank_worlds(embedder, 10_000, options.seed), reader, options.seed):
+        reply = row["messages"][-1]["content"]
         if all(check_voice(guide, reply, has_steps(reply)).values()):
             rows.append(row)
         if len(rows) == options.rows:
             break
     options.out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    steps = sum(has_steps(row["messages"][-1]["content"]) for row in rows)  # type: ignore[index]
-    print(f"{len(rows)} conversations, {steps} with numbered steps, in {options.out}")
+    steps = sum(has_steps(row["messages"][-1]["content"]) for row in rows)
+    print(f"{len(rows)} conversations, {steps} with numbered steps, in {options.out}; {reader.fault or reader.name}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ KnowledgeError
 │   └── OversizedDocument    it is larger than the limit
 ├── DocumentNotFound         no document, or several, by that reference
 ├── StoreError               catalog or vectors cannot be read or written
-└── EmbedderError            the embedding model is missing or damaged
+├── EmbedderError            the embedding model is missing or damaged
+└── ReaderError              the reader head is missing or damaged
 """
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "EncryptedDocument",
     "KnowledgeError",
     "OversizedDocument",
+    "ReaderError",
     "StoreError",
     "UnsupportedFormat",
 ]
@@ -64,3 +66,7 @@ class StoreError(KnowledgeError):
 
 class EmbedderError(KnowledgeError):
     """The embedding model is missing or damaged."""
+
+
+class ReaderError(KnowledgeError):
+    """The reader head is missing or damaged."""
