@@ -1,57 +1,43 @@
-"""The page: chat with sources, documents and tone; and the process that serves it on this machine only."""
+"""The page: chat with sources, documents and tone. It only draws; the process around it is in bot/serving.py."""
 
-import argparse
-import contextlib
 import logging
 import os
-import secrets
-import signal
-import socket
 import sys
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")  # the libraries' own bars; ours say what they count
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI
-from rich.console import Console
 
 from bot.api import OUR_ERRORS, add_routes
-from bot.examples import QUESTIONS, fill_empty_home
-from bot.home import ServerAddress, forget_server, write_server
-from bot.loopback import LOCAL_HOSTS, OnlyFromHere, open_port
+from bot.examples import QUESTIONS
+from bot.loopback import LOCAL_HOSTS, OnlyFromHere
 from bot.one_thread import in_one_thread
-from bot.page import (
-    Turn,
-    documents_table,
-    history,
-    messages,
-    notice,
-    quiet,
-    results_table,
-    sources_panel,
-    status_line,
-    versions_table,
-)
-from bot.page_style import HEAD, STYLE
-from bot.service import Service, open_service
-from bot.settings import read_settings
+from bot.page import Turn, history, messages, notice, quiet, sources_panel, status_line
+from bot.page_style import BRAND, HEAD, STYLE, WELCOME
+from bot.page_tables import documents_table, results_table, versions_table
+from bot.service import Service
+from bot.serving import run
 from bot.training_run import TrainingRun
-from bot.uploads import add_upload, take, training_events
+from bot.uploads import add_uploads, empty_transit, keep_transcripts
 
 __all__ = ["Page", "build_app", "main"]
 
-WELCOME = "### How can we help?\nAnswers come from the company's documents, with the place to check."
-BRAND = '<div class="brand"><i></i><b>Frontdesk</b><span>answers from your own documents</span></div>'
-SAME_NAME = "The document with the same name, if there is one"
+SAME_NAME = "The one of the same name, if any"
+NONE = "Choose a document"
+UNFORESEEN = "The answer failed in a way nobody foresaw: see the server's log."
 SWEEP = (3600, 3600)  # every so many seconds, of what nobody took out of the cache for so long
 PROGRESS = gr.Progress()
 HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-console = Console(stderr=True, soft_wrap=True, highlight=False)
+LLM: dict[str, Any] = {"concurrency_id": "llm", "concurrency_limit": 1, "api_visibility": "private"}
+log = logging.getLogger(__name__)
 
 
 class Page:
@@ -78,35 +64,32 @@ class Page:
         return page
 
     def _chat_tab(self, banner: gr.HTML) -> None:
-        turns = gr.State([])
-        rated = gr.State(("", 0))
+        turns, rated = gr.State([]), gr.State(("", 0))
         with gr.Row():
             with gr.Column(scale=7, min_width=320):
                 chat = gr.Chatbot(
-                    height="56vh", min_height=360, show_label=False, buttons=[], latex_delimiters=[],
+                    height="max(340px, calc(100vh - 350px))", show_label=False, buttons=[], latex_delimiters=[],
                     elem_id="chat", layout="bubble", placeholder=WELCOME,
                     examples=[{"text": question} for question in QUESTIONS],
                 )  # fmt: skip
                 question = gr.Textbox(
-                    placeholder="Ask a question", show_label=False, submit_btn="Ask", max_lines=4,
+                    placeholder="Ask a question", label="Question", show_label=False, submit_btn="Ask", max_lines=4,
                     elem_id="question", autofocus=True,
                 )  # fmt: skip
                 with gr.Row(elem_id="controls"):
-                    stop = gr.Button("Stop", size="sm", interactive=False, min_width=90)
+                    status = gr.HTML(elem_id="status")
+                    stop = gr.Button("Stop", size="sm", visible=False, min_width=80)
                     new = gr.Button("New conversation", size="sm", min_width=150)
-                status = gr.HTML(elem_id="status")
                 with gr.Row(visible=False, elem_id="comment") as thought:
                     comment = gr.Textbox(
-                        placeholder="What was good, or what was missing? (optional)",
-                        show_label=False,
-                        submit_btn="Send",
-                    )
+                        placeholder="What was good, or what was missing? (optional)", label="Comment",
+                        show_label=False, submit_btn="Send",
+                    )  # fmt: skip
             with gr.Column(scale=5, min_width=300):
                 sources = gr.HTML(sources_panel([]), elem_id="sources")
         shown = [chat, turns, question, sources, status, stop, new, banner]
-        llm: dict[str, Any] = {"concurrency_id": "llm", "concurrency_limit": 1, "api_visibility": "private"}
-        question.submit(self.ask, [question, turns], shown, show_progress_on=[chat], **llm)
-        chat.example_select(self.ask_example, turns, shown, show_progress_on=[chat], **llm)
+        question.submit(self.ask, [question, turns], shown, show_progress_on=[chat], **LLM)
+        chat.example_select(self.ask_example, turns, shown, show_progress_on=[chat], **LLM)
         stop.click(self.stop, None, stop, queue=False, **HIDDEN)
         new.click(self.new, None, [*shown, thought], queue=False, **HIDDEN)
         chat.like(self.rate, turns, [rated, thought, status], **HIDDEN)
@@ -116,57 +99,63 @@ class Page:
         with gr.Row():
             with gr.Column(scale=7, min_width=320):
                 table = gr.HTML(elem_id="documents")
-            with gr.Column(scale=4, min_width=300):
-                replaces = gr.Dropdown([(SAME_NAME, "")], value="", label="Replaces", elem_id="replaces")
-                files = gr.File(label="Drop files here: they are added at once", file_count="multiple", height=170)
-                gr.HTML('<p class="quiet">Markdown, text, HTML, PDF, Word and CSV files of up to 20 MB.</p>')
-                results = gr.HTML(elem_id="results")
-                doomed = gr.Dropdown([], label="Delete a document", elem_id="doomed")
-                delete = gr.Button("Delete", size="sm")
-                with gr.Group(visible=False) as confirm:
-                    warning = gr.HTML(padding=True)
-                    with gr.Row():
-                        really = gr.Button("Yes, delete it", variant="stop", size="sm")
-                        keep = gr.Button("Keep it", size="sm")
+            with gr.Column(scale=5, min_width=300):
+                with gr.Column(elem_classes="card"):
+                    gr.HTML("<h3>Add documents</h3>")
+                    files = gr.File(
+                        label="Documents", show_label=False, file_count="multiple", height=150, elem_id="files"
+                    )
+                    gr.HTML(quiet("Markdown, text, HTML, PDF, Word or CSV, up to 20 MB each; added at once."))
+                    replaces = gr.Dropdown([(SAME_NAME, "")], value="", label="Replaces", elem_id="replaces")
+                    results = gr.HTML(elem_id="results")
+                with gr.Column(elem_classes="card"):
+                    gr.HTML("<h3>Delete a document</h3>")
+                    doomed = gr.Dropdown([(NONE, "")], value="", label="Document", show_label=False, elem_id="doomed")
+                    delete = gr.Button("Delete ...", size="sm", elem_id="delete")
+                    with gr.Column(visible=False) as confirm:
+                        warning = gr.HTML(elem_id="warning")
+                        with gr.Row():
+                            keep = gr.Button("Keep it", size="sm", min_width=90)
+                            really = gr.Button("Yes, delete it", variant="stop", size="sm", min_width=90)
         lists = [table, replaces, doomed, banner]
-        files.upload(
-            self.upload,
-            [files, replaces],
-            [files, results, *lists],
-            api_visibility="private",
-            show_progress_on=[results],
-        )
+        uploaded: dict[str, Any] = {"api_visibility": "private", "show_progress_on": [results]}
+        files.upload(self.upload, [files, replaces], [files, results, *lists], **uploaded)
         delete.click(self.warn, doomed, [confirm, warning], **HIDDEN)
-        keep.click(lambda: gr.Group(visible=False), None, confirm, **HIDDEN)
+        keep.click(lambda: gr.Column(visible=False), None, confirm, **HIDDEN)
         really.click(self.delete, doomed, [confirm, results, *lists], **HIDDEN)
-        page.load(self.documents, None, lists, **HIDDEN)
-        tab.select(self.documents, None, lists, **HIDDEN)
+        for moment in (page.load, tab.select):
+            moment(self.documents, None, lists, **HIDDEN)
 
     def _tone_tab(self, page: gr.Blocks, tab: gr.Tab, banner: gr.HTML) -> None:
+        kept = gr.State("")
         with gr.Row():
-            with gr.Column(scale=6, min_width=320):
+            with gr.Column(scale=7, min_width=320):
                 table = gr.HTML(elem_id="versions")
+                with gr.Row(elem_id="release", visible=False) as release:
+                    version = gr.Dropdown([], label="Version", show_label=False, min_width=110, elem_id="version")
+                    promote = gr.Button("Promote", variant="primary", size="sm", min_width=84)
+                    rollback = gr.Button("Roll back", size="sm", min_width=84)
+                moved = gr.HTML(elem_id="tone-status")
+            with gr.Column(scale=5, min_width=300, elem_classes="card"):
+                gr.HTML("<h3>Retrain</h3>")
+                data = gr.File(label="Conversations", show_label=False, height=150, elem_id="transcripts")
+                chosen = gr.HTML(quiet("Conversations to learn from, as a JSONL file."), elem_id="chosen")
+                epochs = gr.Slider(1, 10, value=2, step=1, label="Passes over the data")
                 with gr.Row():
-                    version = gr.Dropdown([], label="Version", min_width=120, elem_id="version")
-                    promote = gr.Button("Promote", variant="primary", size="sm", min_width=90)
-                    rollback = gr.Button("Roll back", size="sm", min_width=90)
-                said_tone = gr.HTML(elem_id="tone-status")
-            with gr.Column(scale=5, min_width=300):
-                data = gr.File(label="Conversations to learn from (JSONL)", height=130, elem_id="transcripts")
-                epochs = gr.Slider(1, 10, value=3, step=1, label="Passes over the data")
-                with gr.Row():
-                    start = gr.Button("Retrain", variant="primary", size="sm", min_width=90)
-                    stop = gr.Button("Stop retraining", size="sm", min_width=90)
+                    start = gr.Button("Retrain", variant="primary", size="sm", min_width=100)
+                    stop = gr.Button("Stop retraining", size="sm", min_width=100)
                 status = gr.HTML(elem_id="training")
-                plot = gr.LinePlot(x="step", y="loss", height=230, show_label=False, buttons=[])
+                plot = gr.LinePlot(
+                    x="step", y="loss", height=220, show_label=False, buttons=[], visible=False, elem_id="losses"
+                )
         clock = gr.Timer(1.0, active=False)
-        voices, training = [table, version, banner], [status, plot, clock]
-        promote.click(self.promote, version, [said_tone, *voices], **HIDDEN)
-        rollback.click(self.rollback, None, [said_tone, *voices], **HIDDEN)
-        start.click(self.retrain, [data, epochs], [data, *training], **HIDDEN)
+        voices, training = [table, release, version, banner], [status, plot, clock]
+        data.upload(self.receive, data, [data, kept, chosen], **HIDDEN)
+        promote.click(self.promote, version, [moved, *voices], **HIDDEN)
+        rollback.click(self.rollback, None, [moved, *voices], **HIDDEN)
+        start.click(self.retrain, [kept, epochs], training, **HIDDEN)
         stop.click(self.stop_training, None, training, **HIDDEN)
-        clock.tick(self.training, None, training, **HIDDEN)
-        clock.tick(self.voices, None, voices, **HIDDEN)
+        clock.tick(self.tick, None, [*training, *voices], **HIDDEN)
         for moment in (page.load, tab.select):
             moment(self.voices, None, voices, **HIDDEN)
             moment(self.training, None, training, **HIDDEN)
@@ -179,17 +168,19 @@ class Page:
         self.stopped.discard(session)
         turn = Turn(question.strip())
         yield self._shown([*turns, turn], writing=True)
-        pieces = in_one_thread(lambda: self.service.bot.stream(question, history(turns)))
-        with contextlib.closing(pieces):
+        with closing(in_one_thread(lambda: self.service.bot.stream(question, history(turns)))) as pieces:
             try:
                 for piece in pieces:
                     turn = turn.grown(piece)
                     if session in self.stopped and not turn.answer:
-                        turn = turn.grown(" ... (stopped)")
+                        turn = replace(turn, text=f"{turn.text.rstrip()} ... (stopped)")
                         break
                     yield self._shown([*turns, turn], writing=not turn.answer)
             except OUR_ERRORS as error:
                 turn = replace(turn, text=str(error), fault=True)
+            except Exception:  # else the page would wait for this answer for ever
+                log.exception("an answer failed")
+                turn = replace(turn, text=UNFORESEEN, fault=True)
         yield self._shown([*turns, turn])
 
     def ask_example(
@@ -201,9 +192,9 @@ class Page:
     def _shown(self, turns: list[Turn], writing: bool = False) -> list[Any]:
         """Values of chat, turns, question, sources, status, stop, new and banner."""
         last = turns[-1].answer if turns else None
-        status = status_line(last) if last else ""
+        status = status_line(last) if last else quiet("Writing ...") if writing else ""
         box = gr.Textbox(value="", interactive=not writing)
-        buttons = [gr.Button(interactive=writing), gr.Button(interactive=not writing)]
+        buttons = [gr.Button(visible=writing, interactive=True), gr.Button(interactive=not writing)]
         return [messages(turns), turns, box, sources_panel(turns), status, *buttons, self.banner()]
 
     def stop(self, request: gr.Request) -> gr.Button:
@@ -242,14 +233,10 @@ class Page:
 
     def upload(self, files: list[str], replaces: str, progress: gr.Progress = PROGRESS) -> list[Any]:
         """Add files one by one; each is gone from the upload cache as soon as it is read."""
-        results = []
-        for done, file in enumerate(map(Path, files)):
-            progress((done, len(files)), desc=file.name)
-            if replaces and len(files) > 1:
-                take(file)
-                results.append(("failed", file.name, "Choose one file when it replaces a chosen document."))
-            else:
-                results.append(add_upload(self.service, file, replaces or None))
+        paths = [Path(file) for file in files]
+        results = add_uploads(
+            self.service, paths, replaces or None, lambda done, name: progress((done, len(paths)), desc=name)
+        )
         return [None, results_table(results), *self.documents()]
 
     def documents(self) -> list[Any]:
@@ -257,62 +244,63 @@ class Page:
         found = self.service.documents.documents()
         choices = [(f"{item.document.title} ({item.document.source})", item.document.id) for item in found]
         replaces = gr.Dropdown([(SAME_NAME, ""), *choices], value="")
-        return [documents_table(found), replaces, gr.Dropdown(choices, value=None), self.banner()]
+        return [documents_table(found), replaces, gr.Dropdown([(NONE, ""), *choices], value=""), self.banner()]
 
-    def warn(self, document: str | None) -> tuple[gr.Group, str]:
+    def warn(self, document: str) -> tuple[gr.Column, str]:
         """Ask before a document is deleted."""
         if not document:
-            return gr.Group(visible=False), ""
+            return gr.Column(visible=False), ""
         try:
             title = self.service.documents.get(document).title
         except OUR_ERRORS as error:
-            return gr.Group(visible=True), notice(str(error), "error")
-        return gr.Group(visible=True), notice(f"'{title}' disappears from all answers at once.", "warn")
+            return gr.Column(visible=True), notice(str(error), "error")
+        return gr.Column(visible=True), notice(f"'{title}' disappears from all answers at once.", "warn")
 
-    def delete(self, document: str | None) -> list[Any]:
+    def delete(self, document: str) -> list[Any]:
         """Delete a document."""
-        try:
-            said_so = notice(f"'{self.service.documents.remove(document or '').title}' is deleted.")
-        except OUR_ERRORS as error:
-            said_so = notice(str(error), "error")
-        return [gr.Group(visible=False), said_so, *self.documents()]
+        said = attempt(lambda: f"'{self.service.documents.remove(document).title}' is deleted.")
+        return [gr.Column(visible=False), said, *self.documents()]
 
     # -- tone
 
     def voices(self) -> list[Any]:
-        """Values of the table of versions, the choice among them and the banner."""
+        """Values of the table of versions, the row of buttons, the choice among them and the banner."""
         versions, aliases = self.service.adapters.versions(), self.service.adapters.aliases()
-        chosen = gr.Dropdown(
-            [version.id for version in versions], value=aliases.get("candidate") or aliases.get("champion")
-        )
-        return [versions_table(versions, aliases), chosen, self.banner()]
+        chosen = aliases.get("candidate") or aliases.get("champion")
+        choice = gr.Dropdown([version.id for version in versions], value=chosen)
+        return [versions_table(versions, aliases), gr.Row(visible=bool(versions)), choice, self.banner()]
 
     def promote(self, version: str | None) -> list[Any]:
         """Let a version speak."""
-        return [attempt(lambda: self._promote(version or "")), *self.voices()]
 
-    def _promote(self, version: str) -> str:
-        self.service.promote(version)
-        return f"{version} speaks from the next answer on."
+        def action() -> str:
+            self.service.promote(version or "")
+            return f"{version} speaks from the next answer on."
+
+        return [attempt(action), *self.voices()]
 
     def rollback(self) -> list[Any]:
         """Let the version before speak again."""
-        return [
-            attempt(lambda: f"{self.service.adapters.rollback().id} speaks again from the next answer on."),
-            *self.voices(),
-        ]
+        said = attempt(lambda: f"{self.service.adapters.rollback().id} speaks again from the next answer on.")
+        return [said, *self.voices()]
 
-    def retrain(self, data: str | None, epochs: int) -> list[Any]:
-        """Start a run on an uploaded file; it goes on when the page is closed."""
-        fault = "" if data else "Choose a JSONL file of conversations first."
-        if data:
-            try:
-                self.run.start(training_events(self.service, Path(data), int(epochs)))
-            except OUR_ERRORS as error:
-                fault = str(error)
-        if fault:
-            return [None, notice(fault, "error"), gr.skip(), gr.skip()]
-        return [None, *self.training()]
+    def receive(self, file: str) -> tuple[None, str, str]:
+        """Take a data set out of the upload cache and say what is in it."""
+        try:
+            kept, count = keep_transcripts(self.service.settings.home, Path(file))
+        except OUR_ERRORS as error:
+            return None, "", notice(str(error), "error")
+        return None, str(kept), notice(f"{kept.name}: {count} conversations, ready to retrain on.")
+
+    def retrain(self, kept: str, epochs: int) -> list[Any]:
+        """Start a run on a received data set; it goes on when the page is closed."""
+        if not kept:
+            return [notice("Choose a JSONL file of conversations first.", "error"), gr.skip(), gr.skip()]
+        try:
+            self.run.start(self.service.retraining.run(Path(kept), int(epochs)))
+        except OUR_ERRORS as error:
+            return [notice(str(error), "error"), gr.skip(), gr.skip()]
+        return self.training()
 
     def stop_training(self) -> list[Any]:
         """End the run; what it learned so far is kept as a checkpoint."""
@@ -321,15 +309,15 @@ class Page:
 
     def training(self) -> list[Any]:
         """Values of the status, the loss plot and the clock that asks for them."""
-        points = [[step, loss] for step, loss in self.run.losses]
-        plot = {
-            "columns": ["step", "loss"],
-            "data": points,
-            "datatypes": dict.fromkeys(("step", "loss"), "quantitative"),
-            "mark": "line",
-        }
-        status = notice(self.run.status, "error" if self.run.failed else "info")
-        return [status, plot if points else None, gr.Timer(active=self.run.alive)]
+        idle = not (self.run.alive or self.run.failed or self.run.losses)
+        status = quiet(self.run.status) if idle else notice(self.run.status, "error" if self.run.failed else "info")
+        plot = gr.LinePlot(self.run.plot(), visible=True) if self.run.losses else gr.LinePlot(visible=False)
+        return [status, plot, gr.Timer(active=self.run.alive)]
+
+    def tick(self) -> list[Any]:
+        """`training` each second, and `voices` once the run is over: a choice is not taken back before."""
+        under_way = self.run.alive
+        return [*self.training()[:2], gr.Timer(active=under_way), *([gr.skip()] * 4 if under_way else self.voices())]
 
 
 def attempt(action: Callable[[], str]) -> str:
@@ -343,72 +331,38 @@ def attempt(action: Callable[[], str]) -> str:
 def build_app(service: Service, token: str) -> FastAPI:
     """The whole server: the routes of the bot, and the page at `/`."""
     home = service.settings.home
-    os.environ["GRADIO_TEMP_DIR"] = str(home / "uploads-in-transit")
+    os.environ["GRADIO_TEMP_DIR"] = str(empty_transit(home))
     app = FastAPI(title="Frontdesk", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(OnlyFromHere)
     add_routes(app, service, token)
+    return gr.mount_gradio_app(
+        app, Page(service).blocks(), path="/", server_name=LOCAL_HOSTS[0], footer_links=[], run_history=False,
+        allowed_paths=[], blocked_paths=[str(home)], show_error=False, max_file_size="20mb", ssr_mode=False,
+        enable_monitoring=False, mcp_server=False, theme=theme(), css=STYLE, head=HEAD,
+    )  # fmt: skip
+
+
+def theme() -> gr.themes.Base:
+    """Teal on slate, system fonts, nothing fetched from another host."""
     teal, fonts = gr.themes.colors.teal, ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
-    theme = gr.themes.Base(
+    return gr.themes.Base(
         primary_hue=teal, secondary_hue=teal, neutral_hue=gr.themes.colors.slate, radius_size="lg",
         font=fonts, font_mono=("ui-monospace", "monospace"),
     ).set(
         body_background_fill="*neutral_50", body_text_color_subdued="*neutral_500", input_background_fill="white",
         button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800",
+        button_primary_border_color="*primary_700", block_radius="10px", button_small_radius="8px",
+        button_secondary_background_fill="white", button_secondary_background_fill_hover="*neutral_100",
+        button_secondary_border_color="*neutral_300", button_secondary_text_color="*neutral_800",
+        button_cancel_background_fill="#b91c1c", button_cancel_background_fill_hover="#991b1b",
+        button_cancel_border_color="#b91c1c", button_cancel_text_color="white", button_border_width="1px",
         checkbox_label_background_fill="white", slider_color="*primary_700",
     )  # fmt: skip
-    return gr.mount_gradio_app(
-        app, Page(service).blocks(), path="/", server_name=LOCAL_HOSTS[0], footer_links=[], run_history=False,
-        allowed_paths=[], blocked_paths=[str(home)], show_error=False, max_file_size="20mb", ssr_mode=False,
-        enable_monitoring=False, mcp_server=False, theme=theme, css=STYLE, head=HEAD,
-    )  # fmt: skip
-
-
-def serve(home: Path | None, listening: socket.socket, example: bool) -> None:
-    """Open the home folder, load the models, and answer until stopped."""
-    service = open_service(read_settings(home), "the page", say)
-    folder = service.settings.home
-    try:
-        if example:
-            fill_empty_home(service, say)
-        say("Loading the models ...")
-        service.warm_up()
-        token = secrets.token_urlsafe(32)
-        url = f"http://{LOCAL_HOSTS[0]}:{listening.getsockname()[1]}"
-        server = uvicorn.Server(
-            uvicorn.Config(build_app(service, token), log_level="warning", timeout_graceful_shutdown=2)
-        )
-        write_server(folder, ServerAddress(url, token, os.getpid()))
-        console.print(f"Frontdesk is at {url}", style="bold")
-        server.run(sockets=[listening])
-    finally:
-        forget_server(folder)
-        service.close()
-
-
-def say(sentence: str) -> None:
-    """A line of progress for whoever started the page."""
-    console.print(sentence, markup=False, style="dim")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m ui`: 0 when stopped, 1 with one sentence when the page cannot start."""
-    parser = argparse.ArgumentParser(prog="python -m ui", description="Serve the Frontdesk page on this machine.")
-    parser.add_argument("--home", type=Path, help="the folder that holds all state (or FRONTDESK_HOME)")
-    parser.add_argument("--host", default=LOCAL_HOSTS[0], help="127.0.0.1; any other is refused until sign-in exists")
-    parser.add_argument("--port", type=int, default=7860)
-    parser.add_argument("--example", action="store_true", help="fill an empty home with the example company")
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else uvicorn would die without closing the files
-    try:
-        with open_port(arguments.host, arguments.port) as listening:
-            serve(arguments.home, listening, arguments.example)
-    except OUR_ERRORS as error:
-        console.print(f"frontdesk: {error}", markup=False, style="red")
-        return 1
-    except KeyboardInterrupt:
-        say("Frontdesk stopped.")
-    return 0
+    return run(build_app, argv)
 
 
 if __name__ == "__main__":

@@ -24,27 +24,28 @@ from transformers import AutoModel, AutoTokenizer
 
 from benchmarks.reader_rows import Row, bank_rows, faq_rows, natural_rows, section_rows
 from knowledge.embedder import DEFAULT_MODEL, has_fast_bfloat16, model_location
-from knowledge.reader import Encoded, collate, encode, make_network
+from knowledge.reader import Encoded, collate, encode, make_network, padded_length
 
 __all__ = ["main"]
 
 RANK, ALPHA = 32, 64  # 1.3 M weights, 2.7 MB
 LEARNING_RATE = 1e-3
 WARMUP = 0.05
-BATCH_TOKENS = 3072  # rows of equal length, so that no padding and no mask is needed
+BATCH_TOKENS = 3072
 SENTENCE_WEIGHT = 3.0  # few sentences are evidence; passages and sentences then pull about equally
 Item = tuple[Encoded, Row]
 
 
 def batches(items: Sequence[Item], draw: random.Random) -> list[list[Item]]:
-    """Batches of rows that have the same number of tokens, in random order."""
+    """Batches of rows that are filled up to the same length, in random order; the last of a length is filled up too."""
     by_length: dict[int, list[Item]] = defaultdict(list)
     for item in items:
-        by_length[len(item[0].ids)].append(item)
+        by_length[padded_length(len(item[0].ids))].append(item)
     found = []
     for length, rows in by_length.items():
         draw.shuffle(rows)
         size = max(1, BATCH_TOKENS // length)
+        rows = rows + draw.choices(rows, k=-len(rows) % size)
         found += [rows[at : at + size] for at in range(0, len(rows), size)]
     draw.shuffle(found)
     return found
@@ -83,15 +84,17 @@ def evaluate(network: Any, items: Sequence[Item], pad: int) -> dict[str, float]:
 def rows_of(options: argparse.Namespace) -> dict[str, list[Row]]:
     """All rows by kind."""
     draw = random.Random(options.seed)
-    return {
-        "natural": [
-            *natural_rows(options.reading / "squad-dev.jsonl", draw),
-            *natural_rows(options.reading / "qed.jsonl", draw),
-        ],
+    natural = [
+        *natural_rows(options.reading / "squad-dev.jsonl", draw),
+        *natural_rows(options.reading / "qed.jsonl", draw),
+    ]
+    found = {
+        "natural": natural,
         "faq": list(faq_rows(options.reading / "dstc9-faq.jsonl", draw)),
-        "bank": list(bank_rows(draw, options.bank_rounds)),
         "sections": list(section_rows(options.sections, draw)),
     }
+    kept = {name: draw.sample(rows, int(options.share * len(rows))) for name, rows in found.items()}
+    return {**kept, "bank": list(bank_rows(draw, options.bank_rounds))}
 
 
 def main() -> None:
@@ -101,6 +104,7 @@ def main() -> None:
     parser.add_argument("--sections", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "knowledge" / "reader_head")
     parser.add_argument("--bank-rounds", type=int, default=16)
+    parser.add_argument("--share", type=float, default=1.0, help="share of the other rows to use, drawn by the seed")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()

@@ -3,6 +3,7 @@
 import hmac
 import html
 import json
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -14,13 +15,17 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
 from bot.desk import LocalDesk
 from bot.errors import BotError
+from bot.one_thread import in_one_thread
 from bot.service import Service
 from knowledge.errors import DocumentNotFound, KnowledgeError
 from tone_tuning.errors import ToneTuningError
 
-__all__ = ["add_routes", "document_page"]
+__all__ = ["OUR_ERRORS", "add_routes", "document_page"]
 
 OUR_ERRORS = (BotError, KnowledgeError, ToneTuningError)
+# A stored document is never more than text.
+INERT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+log = logging.getLogger(__name__)
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font:16px/1.6 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#1d2733}}
@@ -62,9 +67,9 @@ def _public_routes(service: Service) -> APIRouter:
     @router.get("/documents/{document_id}", response_class=HTMLResponse)
     def open_document(document_id: str, version: int | None = None, start: int = 0, end: int = 0) -> HTMLResponse:
         try:
-            return HTMLResponse(document_page(desk.show(document_id, version), start, end))
+            return HTMLResponse(document_page(desk.show(document_id, version), start, end), headers=INERT)
         except DocumentNotFound as error:
-            return HTMLResponse(f"<p>{html.escape(str(error))}</p>", status_code=404)
+            return HTMLResponse(f"<p>{html.escape(str(error))}</p>", status_code=404, headers=INERT)
 
     @router.get("/health")
     def health() -> dict[str, Any]:
@@ -107,7 +112,8 @@ def _internal_routes(desk: LocalDesk, token: str) -> APIRouter:
     @router.post("/ask")
     def ask(question: str = Body(), history: list[dict[str, str]] = Body(default=[])) -> StreamingResponse:  # noqa: B008
         turns: Any = history
-        return _ndjson({"text": p} if isinstance(p, str) else {"answer": p} for p in desk.ask(question, turns))
+        pieces = in_one_thread(lambda: desk.ask(question, turns))
+        return _ndjson({"text": piece} if isinstance(piece, str) else {"answer": piece} for piece in pieces)
 
     return router
 
@@ -122,6 +128,9 @@ def _adding(desk: LocalDesk, path: Path) -> Iterator[dict[str, Any]]:
             events.put({"results": results})
         except OUR_ERRORS as error:
             events.put({"error": str(error)})
+        except Exception:  # a thread has nobody above it who would hear of this
+            log.exception("adding '%s' failed", path)
+            events.put({"error": f"'{path}' could not be added, in a way nobody foresaw: see the server's log."})
         finally:
             events.put(None)
 
@@ -134,7 +143,7 @@ def _ndjson(events: Iterator[dict[str, Any]]) -> StreamingResponse:
     def lines() -> Iterator[str]:
         try:
             for event in events:
-                yield json.dumps(event, default=str) + "\n"
+                yield json.dumps(event) + "\n"
         except OUR_ERRORS as error:
             yield json.dumps({"error": str(error)}) + "\n"
 

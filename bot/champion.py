@@ -26,7 +26,7 @@ class ChampionModel:
         self._base: PreparedBase | None = None
         self._model: TransformersModel | None = None
         self._wanted: str | None = None
-        self._fault: str | None = None
+        self._faults: dict[str, str] = {}  # of versions that cannot speak
         self._lock = threading.Lock()
 
     def __call__(self) -> LanguageModel:
@@ -51,39 +51,44 @@ class ChampionModel:
         """One sentence for each way in which the voice is not the house voice."""
         if not self.settings.use_adapter:
             return ["The tone adapter is switched off: answers are plain."]
-        if self._fault:
-            return [self._fault]
-        if self.adapters.aliases().get("champion") is None:
-            return ["No tone adapter is released: answers are plain. Train one and promote it."]
-        return []
-
-    def _load(self) -> TransformersModel:
-        base = self.base()
-        self._fault = None
-        champion = self.usable_champion() if self.settings.use_adapter else None
+        champion = self.adapters.aliases().get("champion")
         if champion is None:
-            model = TransformersModel(base)
-        else:
-            model = TransformersModel(base, champion.path, champion.id)
-        model.load()
-        return model
+            return ["No tone adapter is released: answers are plain. Train one and promote it."]
+        return [self._faults[champion]] if champion in self._faults else []
 
     def usable_champion(self) -> AdapterVersion | None:
         """The champion, or None with the reason kept: a damaged voice must not stop the answers."""
-        base = self.base()
-        try:
-            champion = self.adapters.champion()
-            if champion is None:
-                return None
-            self.adapters.verify(champion.id)
-            if champion.card.get("base_hash") != base.hash or champion.card.get("prompt_hash") != prompt_hash():
-                self._fault = (
-                    f"Adapter {champion.id} was trained for another base model or prompt: answers are plain. "
-                    "Retrain it on this base and promote the result."
-                )
-                return None
-            return champion
-        except AdapterError as error:
-            self._fault = f"Answers are plain: {error}"
-            log.warning("%s", self._fault)
+        version = self.adapters.aliases().get("champion")
+        if version is None:
             return None
+        try:
+            champion = self.adapters.verify(version)
+            if champion.card.get("base_hash") != self.base().hash or champion.card.get("prompt_hash") != prompt_hash():
+                raise AdapterError(
+                    f"Adapter {version} was trained for another base model or prompt: "
+                    "retrain it on this base and promote the result."
+                )
+        except AdapterError as error:
+            self._note(version, error)
+            return None
+        self._faults.pop(version, None)
+        return champion
+
+    def _load(self) -> TransformersModel:
+        base = self.base()
+        champion = self.usable_champion() if self.settings.use_adapter else None
+        if champion is not None:
+            try:
+                return _loaded(TransformersModel(base, champion.path, champion.id))
+            except AdapterError as error:
+                self._note(champion.id, error)
+        return _loaded(TransformersModel(base))
+
+    def _note(self, version: str, error: AdapterError) -> None:
+        self._faults[version] = f"Answers are plain. {error}"
+        log.warning("%s", self._faults[version])
+
+
+def _loaded(model: TransformersModel) -> TransformersModel:
+    model.load()
+    return model

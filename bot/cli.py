@@ -2,15 +2,23 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")  # the libraries' own bars; ours say what they count
 
 import typer
 
 from bot.cli_documents import docs
 from bot.cli_eval import evaluation
-from bot.cli_session import Session, console, degraded_exit, errors, open_desk
+from bot.cli_session import Session, console, degraded_exit, errors, open_desk, say
 from bot.cli_tone import tone
+from bot.errors import QuestionError
+
+if TYPE_CHECKING:
+    from tone_tuning.prompt import Message
 
 __all__ = ["app", "main"]
 
@@ -46,11 +54,17 @@ def ask(context: typer.Context, question: Annotated[str, typer.Argument(help="Wh
 @app.command()
 def chat(context: typer.Context) -> None:
     """Talk with the bot; an empty line or Ctrl-D ends it."""
-    history: list[dict[str, str]] = []
+    history: list[Message] = []
+    answer: dict[str, Any] = {}
     with open_desk(context, "frontdesk chat") as desk:
         while question := _next_line():
-            answer = _show_answer(desk.ask(question, history))  # type: ignore[arg-type]
+            try:
+                answer = _show_answer(desk.ask(question, history))
+            except QuestionError as error:
+                say(str(error))
+                continue
             history += [{"role": "user", "content": question}, {"role": "assistant", "content": answer["text"]}]
+    degraded_exit(answer.get("degraded", ()))
 
 
 @app.command()
@@ -73,7 +87,8 @@ def doctor(context: typer.Context) -> None:
 
     findings = examine(context.obj.settings())
     for name, state in findings.facts:
-        console.print(f"[bold]{name:<22}[/bold] {state}", highlight=False)
+        console.print(f"{name:<22}", style="bold", end=" ")
+        console.print(state, markup=False, highlight=False)
     degraded_exit(findings.degraded)
     console.print("[green]Nothing is degraded.[/green]")
 
@@ -91,8 +106,8 @@ def _next_line() -> str:
         return ""
 
 
-def _show_answer(pieces) -> dict:  # type: ignore[no-untyped-def,type-arg]  # noqa: ANN001
-    answer: dict = {}  # type: ignore[type-arg]
+def _show_answer(pieces: Iterable[str | dict[str, Any]]) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
     for piece in pieces:
         if isinstance(piece, str):
             console.print(piece, end="", markup=False, highlight=False)
@@ -101,7 +116,7 @@ def _show_answer(pieces) -> dict:  # type: ignore[no-untyped-def,type-arg]  # no
     console.print()
     for citation in answer.get("citations", ()):
         section = f" > {citation['section']}" if citation["section"] else ""
-        console.print(f"\n[{citation['number']}] {citation['title']}{section} ({citation['document']}, {citation['date']})",
-                      markup=False, style="cyan", highlight=False)  # fmt: skip
+        place = f"{citation['title']}{section} ({citation['document']}, {citation['date']})"
+        console.print(f"\n[{citation['number']}] {place}", markup=False, style="cyan", highlight=False)
         console.print(f"    frontdesk docs show {citation['document_id']} --at {citation['start']}", style="dim")
     return answer

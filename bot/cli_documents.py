@@ -6,10 +6,14 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
-from bot.cli_session import console, open_desk, said_progress, say
+from bot.cli_session import console, degraded_exit, open_desk, said_progress, say
+from bot.errors import QuestionError
 
 __all__ = ["docs"]
+
+FAULTS_SHOWN = 5
 
 docs = typer.Typer(no_args_is_help=True, help="What the bot knows: add, list, show, remove, search documents.")
 
@@ -23,7 +27,7 @@ def add(
     """Add a file or folder; what is there unchanged is left alone, what changed is replaced."""
     with open_desk(context, "frontdesk docs add") as desk:
         with Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=said_progress
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), console=said_progress
         ) as bar:
             task = bar.add_task("adding", total=None)
             results = desk.add(
@@ -32,18 +36,17 @@ def add(
         gone = desk.missing(path) if path.is_dir() else []
         for document in gone if prune else ():
             desk.remove(document["id"])
-    failed = [result for result in results if result["status"] == "failed"]
-    for result in failed:
-        say(f"{result['source']}: {result['message']}")
+    if not results and not gone:
+        raise QuestionError(f"There are no files in '{path}': choose a folder with documents.")
+    failed = [result["message"] for result in results if result["status"] == "failed"]
     counts = {status: sum(r["status"] == status for r in results) for status in ("added", "changed", "unchanged")}
     embedded = sum(result["embedded"] for result in results)
-    console.print(", ".join(f"{n} {status}" for status, n in counts.items()) + f", {len(failed)} failed; "
-                  f"{embedded} passages embedded.", highlight=False)  # fmt: skip
+    listed = ", ".join(f"{n} {status}" for status, n in counts.items())
+    console.print(f"{listed}, {len(failed)} failed; {embedded} passages embedded.", highlight=False)
     _tell_gone(gone, prune)
     if failed and len(failed) == len(results):
-        raise typer.Exit(1)
-    if failed:
-        raise typer.Exit(3)
+        raise QuestionError(_nothing_added(path, failed))
+    degraded_exit(failed)
 
 
 @docs.command(name="list")
@@ -53,7 +56,9 @@ def list_documents(context: typer.Context) -> None:
         documents = desk.list()
     table = Table("id", "source", "title", "version", "added", "passages", box=None)
     for item in documents:
-        table.add_row(item["id"], item["source"], item["title"], str(item["version"]), item["added_at"][:16], str(item["chunks"]))  # fmt: skip
+        version, chunks = str(item["version"]), str(item["chunks"])
+        source, title = Text(item["source"]), Text(item["title"])  # a Text: brackets in it are no markup
+        table.add_row(item["id"], source, title, version, item["added_at"][:16], chunks)
     console.print(table)
     console.print(f"{len(documents)} documents")
 
@@ -108,9 +113,18 @@ def search(
         say("Nothing relevant was found.")
 
 
+def _nothing_added(path: Path, messages: list[str]) -> str:
+    if len(messages) == 1:
+        return messages[0]
+    return f"None of the {len(messages)} files in '{path}' could be added: " + " ".join(messages[:FAULTS_SHOWN])
+
+
 def _tell_gone(gone: list[dict[str, str]], pruned: bool) -> None:
     for document in gone:
         if pruned:
             say(f"Removed '{document['source']}': its file is gone.")
         else:
-            say(f"'{document['source']}' is no longer in the folder but still answers: remove it with --prune or `docs remove {document['id']}`.")  # fmt: skip
+            say(
+                f"'{document['source']}' is no longer in the folder but still answers: "
+                f"remove it with --prune or `frontdesk docs remove {document['id']}`."
+            )

@@ -1,11 +1,14 @@
 """`frontdesk eval`: golden questions through the bot and its baselines, as a table and a JSON report."""
 
+import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from bot.cli_session import console, degraded_exit, open_own_service, said_progress
 from bot.errors import SettingsError
@@ -32,23 +35,26 @@ def golden(
     voice: Annotated[Path | None, typer.Option(help="Voice guide for the tone metric.")] = None,
 ) -> None:
     """Ask every golden question and print each metric with its 95 % interval."""
-    from bot.evaluate import Mode, evaluate, report, write_report
+    from bot.evaluate import Mode, evaluate, report, report_file
     from bot.golden import read_golden
     from bot.service import EXAMPLES
     from tone_tuning.voice import read_voice
 
     if baseline not in (None, "extractive", "plain"):
         raise SettingsError(f"The baseline '{baseline}' is unknown: use extractive or plain.")
-    guide = read_voice(voice or EXAMPLES / "voice.yaml")
+    shipped = EXAMPLES / "voice.yaml"
+    guide = read_voice(voice or shipped) if voice or shipped.exists() else None
     asked = read_golden(questions, limit)
     mode = Mode(baseline, retrieval)
-    with open_own_service(context, "frontdesk eval", adapter and baseline != "plain") as service:
-        with _progress() as bar:
-            task = bar.add_task(mode.name, total=len(asked))
-            rows = evaluate(service, asked, mode, lambda judged: bar.advance(task))
+    with ExitStack() as stack:
+        file = stack.enter_context(report_file(json_out)) if json_out else None
+        service = stack.enter_context(open_own_service(context, "frontdesk eval", adapter and baseline != "plain"))
+        bar = stack.enter_context(_progress())
+        task = bar.add_task(mode.name, total=len(asked))
+        rows = evaluate(service, asked, mode, lambda judged: bar.advance(task))
         content = report(service, rows, mode, guide)
-    if json_out is not None:
-        write_report(json_out, content)
+        if file:
+            json.dump(content, file, indent=1, ensure_ascii=False)
     console.print(_table(questions.name, content))
     if adapter and mode.baseline is None:
         degraded_exit(content["config"]["degraded"])
@@ -62,7 +68,7 @@ def _progress() -> Progress:
 def _table(name: str, content: dict[str, Any]) -> Table:
     config = content["config"]
     title = f"{name}: {config['mode']}, {config['base_model'] or 'no model'}, adapter {config['adapter'] or 'none'}"
-    table = Table("metric", "value", "95 %", "n", title=title, box=None)
+    table = Table("metric", "value", "95 %", "n", title=Text(title), box=None)
     for metric, found in content["summary"].items():
         if metric == "seconds":
             for stage, times in found.items():

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from bot.errors import BotError
 
 if TYPE_CHECKING:
     from bot.desk import Desk
+    from bot.remote import RemoteDesk
     from bot.retraining import Retraining
     from bot.service import Service
     from bot.settings import Settings
@@ -26,6 +28,7 @@ __all__ = [
     "errors",
     "open_desk",
     "open_own_service",
+    "running_desk",
     "said_progress",
     "say",
     "training_desk",
@@ -70,14 +73,12 @@ def errors() -> Iterator[None]:
     from tone_tuning.errors import ToneTuningError
 
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    warnings.simplefilter("ignore", FutureWarning)  # of the libraries about each other
     try:
         yield
     except (BotError, KnowledgeError, ToneTuningError) as error:
         said.print(f"frontdesk: {error}", markup=False, highlight=False, style="red")
         sys.exit(1)
-    except KeyboardInterrupt:
-        said.print("frontdesk: stopped.", style="red")
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -86,16 +87,9 @@ def errors() -> Iterator[None]:
 @contextmanager
 def open_desk(context: typer.Context, purpose: str) -> "Iterator[Desk]":
     """The desk of the running server of this home, else one of our own under the lock."""
-    from bot.home import read_server
-
     settings = context.obj.settings()
-    address = read_server(settings.home)
-    desk: Desk
-    if address is not None:
-        from bot.remote import RemoteDesk
-
-        desk = RemoteDesk(address)
-    else:
+    desk: Desk | None = running_desk(settings)
+    if desk is None:
         from bot.desk import LocalDesk
         from bot.service import open_service
 
@@ -104,6 +98,22 @@ def open_desk(context: typer.Context, purpose: str) -> "Iterator[Desk]":
         yield desk
     finally:
         desk.close()
+
+
+def running_desk(settings: "Settings") -> "RemoteDesk | None":
+    """The desk of the server of this home; None where none answers, whatever file the last one left."""
+    from bot.home import read_server
+
+    address = read_server(settings.home)
+    if address is None:
+        return None
+    from bot.remote import RemoteDesk
+
+    desk = RemoteDesk(address)
+    if desk.answers():
+        return desk
+    desk.close()
+    return None
 
 
 @contextmanager
@@ -122,13 +132,13 @@ def open_own_service(context: typer.Context, purpose: str, adapter: bool = True)
 @contextmanager
 def training_desk(context: typer.Context) -> "Iterator[Retraining]":
     """What trains an adapter: through our own service, or beside a running server, which keeps its documents."""
-    from bot.home import read_server
-
     settings = context.obj.settings()
-    if read_server(settings.home) is None:
+    server = running_desk(settings)
+    if server is None:
         with open_own_service(context, "frontdesk tone train") as service:
             yield service.retraining
         return
+    server.close()
     from bot.retraining import Retraining
 
     retraining = Retraining(settings, None, None)

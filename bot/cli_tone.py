@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from bot.cli_session import console, said_progress, say
 
@@ -53,14 +54,15 @@ def list_versions(context: typer.Context) -> None:
     from bot.service import open_adapters
 
     adapters = open_adapters(context.obj.settings())
-    roles = {version: role for role, version in adapters.aliases().items() if role != "previous"}
-    roles |= {v: "champion" for r, v in adapters.aliases().items() if r == "champion"}
+    aliases = adapters.aliases()
+    roles = {aliases[role]: role for role in ("previous", "candidate", "champion") if role in aliases}
     table = Table("version", "role", "created", "rows", "validation loss", box=None)
     for version in adapters.versions():
         card = version.card
         loss = card.get("validation_loss")
-        table.add_row(version.id, roles.get(version.id, ""), str(card.get("created", ""))[:16], str(card.get("rows", "")),
-                      f"{loss:.3f}" if isinstance(loss, float) else "")  # fmt: skip
+        said_loss = f"{loss:.3f}" if isinstance(loss, float) else ""
+        created, rows = str(card.get("created", ""))[:16], str(card.get("rows", ""))
+        table.add_row(version.id, roles.get(version.id, ""), Text(created), Text(rows), said_loss)
     console.print(table)
     if "champion" not in adapters.aliases():
         say("No adapter is released: answers are plain.")

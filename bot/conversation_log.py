@@ -3,6 +3,8 @@
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,14 +32,11 @@ class ConversationLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        try:
+        with self._translated():
             self._db = sqlite3.connect(path, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA foreign_keys=ON")
             self._migrate()
-        except sqlite3.Error as error:
-            raise HomeError(
-                f"The log '{path}' cannot be opened ({error}): check its permissions or move the file away."
-            ) from error
 
     def add(self, answer: Answer) -> None:
         """Write one answer; it is on disk when this returns."""
@@ -52,40 +51,62 @@ class ConversationLog:
             answer.adapter,
             json.dumps(answer.to_dict()),
         )
-        with self._lock, self._db:
-            self._db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._write("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def feedback(self, answer_id: str, thumb: int, comment: str = "") -> None:
-        """Keep a thumb (+1 or -1) and a comment to an answer; a later one does not erase an earlier one."""
-        with self._lock, self._db:
-            self._db.execute(
-                "INSERT INTO feedback (answer_id, at, thumb, comment) VALUES (?, ?, ?, ?)",
-                (answer_id, _now(), 1 if thumb > 0 else -1, comment.strip()),
-            )
+        """Keep a thumb (+1 or -1) and a comment to an answer; a later one does not erase an earlier one.
+
+        Raises:
+            HomeError: there is no such answer, or the file cannot be written.
+        """
+        row = (answer_id, _now(), 1 if thumb > 0 else -1, comment.strip())
+        self._write("INSERT INTO feedback (answer_id, at, thumb, comment) VALUES (?, ?, ?, ?)", row)
 
     def recent(self, count: int = 50) -> list[dict[str, Any]]:
-        """The newest rows first: id, at, question, outcome, text, confidence, model, adapter, thumbs."""
+        """The newest rows first: id, at, question, outcome, text, confidence, model, adapter, thumb (the last one)."""
         query = """SELECT id, at, question, outcome, text, confidence, model, adapter,
-            (SELECT sum(thumb) FROM feedback WHERE answer_id = answers.id) AS thumbs
+            (SELECT thumb FROM feedback WHERE answer_id = answers.id ORDER BY id DESC LIMIT 1) AS thumb
             FROM answers ORDER BY at DESC, rowid DESC LIMIT ?"""
-        with self._lock:
-            cursor = self._db.execute(query, (count,))
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return self._read(query, count)
+
+    def comments(self, answer_id: str) -> list[str]:
+        """What people wrote about an answer, oldest first."""
+        query = "SELECT comment FROM feedback WHERE answer_id = ? AND comment != '' ORDER BY id"
+        return [row["comment"] for row in self._read(query, answer_id)]
 
     def get(self, answer_id: str) -> dict[str, Any] | None:
         """The whole record of one answer, or None."""
-        with self._lock:
-            row = self._db.execute("SELECT record FROM answers WHERE id = ?", (answer_id,)).fetchone()
-        return json.loads(row[0]) if row else None
+        rows = self._read("SELECT record FROM answers WHERE id = ?", answer_id)
+        return json.loads(rows[0]["record"]) if rows else None
 
     def close(self) -> None:
         """Release the file."""
         with self._lock:
             self._db.close()
 
+    def _write(self, statement: str, row: Sequence[object]) -> None:
+        with self._lock, self._translated(), self._db:
+            self._db.execute(statement, tuple(row))
+
+    def _read(self, query: str, *values: object) -> list[dict[str, Any]]:
+        with self._lock, self._translated():
+            cursor = self._db.execute(query, values)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise HomeError(
+                f"The log '{self.path}' cannot be used ({error}): check its permissions and the disk, or move it away."
+            ) from error
+
     def _migrate(self) -> None:
         (done,) = self._db.execute("PRAGMA user_version").fetchone()
+        if done > len(MIGRATIONS):
+            raise HomeError(f"The log '{self.path}' was written by a newer version: update Frontdesk to open it.")
         for number, script in enumerate(MIGRATIONS[done:], done + 1):
             self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
 

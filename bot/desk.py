@@ -1,5 +1,6 @@
 """What a client may ask of a frontdesk, as plain dictionaries: the same verbs here and through a running server."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +61,7 @@ class LocalDesk:
     def add(self, path: Path, on_progress: Progress = lambda done, total, name: None) -> Rows:
         """See `Desk.add`."""
         results = self.service.documents.add_path(path, on_progress)
-        return [{**asdict(result), "document": _document(result.document)} for result in results]
+        return [asdict(result) for result in results]
 
     def missing(self, folder: Path) -> Rows:
         """See `Desk.missing`."""
@@ -111,12 +112,8 @@ class LocalDesk:
     def ask(self, question: str, history: Sequence[Message] = ()) -> Iterator[str | dict[str, Any]]:
         """See `Desk.ask`."""
         for piece in self.service.bot.stream(question, history):
-            yield piece.to_dict() if isinstance(piece, Answer) else piece
+            yield json.loads(json.dumps(piece.to_dict())) if isinstance(piece, Answer) else piece
 
     def close(self) -> None:
         """See `Desk.close`."""
         self.service.close()
-
-
-def _document(document: object) -> dict[str, Any] | None:
-    return None if document is None else asdict(document)  # type: ignore[call-overload]

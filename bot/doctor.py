@@ -69,6 +69,6 @@ def _count_documents(catalog: Path) -> int:
         return 0
     try:
         with sqlite3.connect(f"file:{catalog}?mode=ro", uri=True) as db:
-            return int(db.execute("SELECT count(*) FROM documents").fetchone()[0])
+            return int(db.execute("SELECT count(*) FROM documents WHERE removed_at IS NULL").fetchone()[0])
     except sqlite3.Error:
         return 0

@@ -1,24 +1,26 @@
 """The evaluation run: golden questions through the bot or a baseline -> table and JSON report."""
 
-import json
+import errno
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from bot.answer import Answer
 from bot.baselines import closed_book, extractive, plain_rag
+from bot.errors import SettingsError
 from bot.golden import GoldenQuestion
 from bot.metrics import Judged, judge, summarise
 from bot.service import Service
 from tone_tuning.prompt import prompt_hash
 from tone_tuning.voice import VoiceGuide, tone_rates
 
-__all__ = ["Mode", "evaluate", "report", "write_report"]
+__all__ = ["Mode", "evaluate", "report", "report_file"]
 
 PACKAGES = ("frontdesk", "torch", "transformers", "peft", "sentence-transformers", "chromadb")
 
@@ -60,12 +62,26 @@ def report(service: Service, rows: Sequence[Judged], mode: Mode, voice: VoiceGui
     return {"config": _config(service, rows, mode), "summary": summary, "answers": [_row(row) for row in rows]}
 
 
-def write_report(path: Path, content: dict[str, Any]) -> None:
-    """Write the report whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def report_file(path: Path) -> Iterator[TextIO]:
+    """A file that takes the place of `path` when the block ends well; opened first, so that no answer is lost.
+
+    Raises:
+        SettingsError: it cannot be written there.
+    """
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        with partial.open("w", encoding="utf-8") as file:
+            yield file
+        os.replace(partial, path)
+    except OSError as error:
+        raise SettingsError(f"The report '{path}' cannot be written ({error.strerror}): choose another.") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
 
 
 class _NoLog:
@@ -107,7 +123,8 @@ def _config(service: Service, rows: Sequence[Judged], mode: Mode) -> dict[str, A
         "prompt_hash": prompt_hash(),
         "settings": {name: str(value) for name, value in asdict(settings).items()},
         "documents": len(service.documents.documents()),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "python": platform.python_version(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "degraded": service.degraded() if uses_model else [],
     }

@@ -1,7 +1,7 @@
 """Golden questions: one JSON object a line, read with all faults at once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ __all__ = ["TYPES", "GoldenQuestion", "read_golden"]
 
 TYPES = ("lookup", "yesno", "procedure", "multi", "followup", "false_premise", "underspecified", "unanswerable",
          "out_of_scope", "injection")  # fmt: skip
+ROLES = ("user", "assistant")
+FAULTS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -40,26 +42,29 @@ def read_golden(path: Path, limit: int | None = None) -> list[GoldenQuestion]:
         QuestionError: the file cannot be read, is empty, or has faults; all of them are named with their lines.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise QuestionError(f"The question file '{path}' cannot be read ({error}): check its path.") from error
-    questions, faults, seen = [], [], set()
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise QuestionError(f"The question file '{path}' cannot be read ({reason}): check its path.") from error
+    questions: dict[str, GoldenQuestion] = {}
+    faults = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         row, fault = _parse(line)
-        if row is not None and row.id in seen:
-            fault = f"the id '{row.id}' is used twice"
-        if row is None or fault:
+        if row is None:
             faults.append(f"line {number}: {fault}")
-            continue
-        seen.add(row.id)
-        questions.append(row)
+        elif row.id in questions:
+            faults.append(f"line {number}: the id '{row.id}' is used twice")
+        else:
+            questions[row.id] = row
     if faults:
-        raise QuestionError(f"'{path}' has {len(faults)} faulty lines, correct them: " + "; ".join(faults[:20]))
+        more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+        shown = "; ".join(faults[:FAULTS_SHOWN])
+        raise QuestionError(f"'{path}' has faults in {len(faults)} lines, correct them: {shown}{more}")
     if not questions:
         raise QuestionError(f"'{path}' has no questions: add one JSON object a line.")
-    return questions[:limit]
+    return list(questions.values())[:limit]
 
 
 def _parse(line: str) -> tuple[GoldenQuestion | None, str]:
@@ -89,13 +94,30 @@ def _parse(line: str) -> tuple[GoldenQuestion | None, str]:
 
 
 def _fault(row: Mapping[str, Any]) -> str:
+    """Everything that is wrong with one row, in one line; empty when nothing is."""
     missing = [name for name in ("id", "type", "question", "answerable") if name not in row]
     if missing:
         return f"lacks {', '.join(missing)}"
-    if row["type"] not in TYPES:
-        return f"the type '{row['type']}' is none of {', '.join(TYPES)}"
-    if not isinstance(row["answerable"], bool) or not str(row["question"]).strip():
-        return "'answerable' must be true or false and 'question' must not be empty"
-    if not all(isinstance(group, list) for group in row.get("must_contain") or ()):
-        return "'must_contain' must be a list of lists"
-    return ""
+    question, groups = row["question"], row.get("must_contain") or []
+    checks = (
+        (row["type"] in TYPES, f"the type '{row['type']}' is none of {', '.join(TYPES)}"),
+        (isinstance(row["answerable"], bool), "'answerable' must be true or false"),
+        (isinstance(question, str) and question.strip(), "'question' must be a text that is not empty"),
+        (_is_list(groups, _is_texts), "'must_contain' must be a list of lists of texts"),
+        (_is_texts(row.get("must_not_contain") or []), "'must_not_contain' must be a list of texts"),
+        (_is_texts(row.get("gold_docs") or []), "'gold_docs' must be a list of texts"),
+        (_is_list(row.get("history") or [], _is_turn), "'history' must be a list of turns with role and content"),
+    )
+    return ", ".join(sentence for good, sentence in checks if not good)
+
+
+def _is_list(value: object, of: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and all(map(of, value))
+
+
+def _is_texts(value: object) -> bool:
+    return _is_list(value, lambda item: isinstance(item, str))
+
+
+def _is_turn(value: object) -> bool:
+    return isinstance(value, dict) and value.get("role") in ROLES and isinstance(value.get("content"), str)

@@ -47,11 +47,13 @@ def claim_home(home: Path, purpose: str) -> HomeLock:
         (home / "owner.json").write_text(json.dumps({"pid": os.getpid(), "purpose": purpose}))
     except Timeout:
         raise HomeError(
-            f"The home folder '{home}' is in use by {_owner(home)}: wait for it, stop it, or choose another with --home."
+            f"The home folder '{home}' is in use by {_owner(home)}: "
+            "wait for it, stop it, or choose another with --home."
         ) from None
     except OSError as error:
         raise HomeError(
-            f"The home folder '{home}' cannot be written ({error.strerror or error}): choose another with --home or FRONTDESK_HOME."
+            f"The home folder '{home}' cannot be written ({error.strerror or error}): "
+            "choose another with --home or FRONTDESK_HOME."
         ) from error
     return HomeLock(home, lock)
 

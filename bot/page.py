@@ -1,28 +1,24 @@
-"""Fragments of the page as inert HTML: answers, sources, tables and notices."""
+"""Fragments of the page as inert HTML: answers, sources and notices; the tables are in page_tables.py."""
 
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.answer import Answer, Citation, Outcome
-from knowledge.documents import DocumentSummary
 from tone_tuning.prompt import Message
-from tone_tuning.registry import AdapterVersion
 
 __all__ = [
     "Turn",
-    "documents_table",
     "history",
+    "link",
     "marked_passage",
     "messages",
     "notice",
     "quiet",
-    "results_table",
     "said",
     "sources_panel",
     "status_line",
-    "versions_table",
 ]
 
 
@@ -86,15 +82,21 @@ def said(text: str, answer: Answer | None = None) -> str:
     inert = html.escape(text.strip())
     numbers = {citation.number for citation in answer.citations} if answer else set()
     if answer:
-        inert = re.sub(r"\[(\d+)\]", lambda m: _mark(answer.id, int(m[1])) if int(m[1]) in numbers else m[0], inert)
+        inert = re.sub(r" ?\[(\d+)\]", lambda m: _mark(answer.id, int(m[1])) if int(m[1]) in numbers else m[0], inert)
     badge = '<span class="badge">not in the documents</span>' if answer and answer.outcome is Outcome.ABSTAINED else ""
-    paragraphs = "".join(f"<p>{part}</p>" for part in re.split(r"\s*\n\s*", inert) if part)
+    # A carriage return alone is a line end to a Markdown reader too, and two of them would end the HTML.
+    paragraphs = "".join(_paragraph(part) for part in re.split(r"\s*[\r\n]\s*", inert) if part)
     return f'<div class="said">{badge}{paragraphs}</div>'
+
+
+def _paragraph(inert: str) -> str:
+    step = re.match(r"\d{1,2}[.)]\s", inert)
+    return f'<p class="step">{inert}</p>' if step else f"<p>{inert}</p>"
 
 
 def _mark(answer: str, number: int) -> str:
     address = f"#source-{html.escape(answer)}-{number}"
-    return f'<a class="cite" href="{address}" title="Show source {number}">{number}</a>'
+    return f'&nbsp;<a class="cite" href="{address}" title="Show source {number}">{number}</a>'
 
 
 def marked_passage(citation: Citation) -> str:
@@ -121,11 +123,12 @@ def sources_panel(turns: Sequence[Turn]) -> str:
     empty = "No document answers this question." if answers else "The passages behind an answer appear here."
     if older:
         older = _fold("Earlier answers", f'<div class="inside">{older}</div>', 'class="older"')
-    return f'<div class="panel"><h3>Sources</h3>{cards or quiet(empty)}{older}</div>'
+    shown = cards or f'<div class="empty"><span>{empty}</span></div>'
+    return f'<div class="panel"><h3>Sources</h3>{shown}{older}</div>'
 
 
 def _card(answer: str, citation: Citation) -> str:
-    title, place = html.escape(citation.title), html.escape(citation.section or citation.document)
+    title, place = html.escape(citation.title), html.escape(_place(citation))
     page = f" · page {citation.page}" if citation.page else ""
     head = f'<span class="number">{citation.number}</span> <strong>{title}</strong>'
     head += f"<small>{place}{page} · {html.escape(citation.date)}</small>"
@@ -136,68 +139,22 @@ def _card(answer: str, citation: Citation) -> str:
     return _fold(head, inside, f'id="source-{html.escape(answer)}-{citation.number}"')
 
 
+def _place(citation: Citation) -> str:
+    """The headings above the passage without the title, which stands over them; the file where there are none."""
+    headings = citation.section.split(" > ")
+    return " › ".join(headings[headings[0] == citation.title :]) or citation.document
+
+
 def _fold(head: str, inside: str, attributes: str = "") -> str:
     return f"<details {attributes}><summary>{head}</summary>{inside}</details>"
 
 
 def status_line(answer: Answer) -> str:
-    """Which model and voice answered, how fast, and how much of it the model wrote."""
+    """Which model and voice answered, how fast, and how much of it the model worded."""
     seconds = f"{answer.seconds.get('total', 0.0):.1f} s"
     if answer.outcome is not Outcome.ANSWERED:
         return quiet(f"Decided from the documents, without the model · {seconds}")
     voice = f"tone {answer.adapter}" if answer.adapter else "no tone adapter"
-    return quiet(f"{answer.model} · {voice} · {seconds} · wrote {answer.wrote:.0%} itself, quoted the rest")
-
-
-def documents_table(found: Sequence[DocumentSummary]) -> str:
-    """All documents; a title opens the stored text."""
-    rows = [
-        (
-            link(f"/documents/{item.document.id}", item.document.title),
-            html.escape(item.document.source),
-            item.version,
-            item.added_at.date().isoformat(),
-            item.chunks,
-        )
-        for item in found
-    ]
-    return _table(("Title", "File", "Version", "Date", "Passages"), rows) if rows else quiet("No documents yet.")
-
-
-def results_table(results: Sequence[tuple[str, str, str]]) -> str:
-    """What became of each upload: (status, name, sentence)."""
-    rows = [tuple(map(html.escape, result)) for result in results]
-    return _table(("Result", "File", ""), rows, [status for status, _, _ in results])
-
-
-def versions_table(versions: Sequence[AdapterVersion], aliases: Mapping[str, str]) -> str:
-    """All adapters, newest first, under the sentence that says which one speaks."""
-    roles = {aliases[role]: role for role in ("previous", "candidate", "champion") if role in aliases}
-    rows = []
-    for version in reversed(versions):
-        loss = version.card.get("validation_loss")
-        rows.append((
-            version.id,
-            f'<span class="role">{roles.get(version.id, "")}</span>',
-            html.escape(str(version.card.get("created", ""))[:16].replace("T", " ")),
-            html.escape(str(version.card.get("rows", ""))),
-            f"{loss:.3f}" if isinstance(loss, float) else "",
-        ))  # fmt: skip
-    champion = aliases.get("champion")
-    speaks = (
-        f"{champion} is the champion: it speaks in every answer."
-        if champion
-        else "No version is the champion: answers are plain."
-    )
-    return notice(speaks) + (_table(("Version", "Role", "Created", "Rows", "Validation loss"), rows) if rows else "")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]], kinds: Sequence[str] = ()) -> str:
-    """Cells are HTML already; `kinds` are classes of the rows."""
-    classes = kinds or [""] * len(rows)
-    body = "".join(
-        f'<tr class="{kind}">' + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
-        for kind, row in zip(classes, rows, strict=True)
-    )
-    titles = "".join(f"<th>{title}</th>" for title in head)
-    return f'<div class="table"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+    worded = {1.0: "worded by the model", 0.0: "quoted from the documents"}
+    share = worded.get(answer.wrote, f"{answer.wrote:.0%} worded by the model, the rest quoted")
+    return quiet(f"{answer.model} · {voice} · {share} · {seconds}")

@@ -27,6 +27,13 @@ class RemoteDesk:
             trust_env=False,
         )
 
+    def answers(self) -> bool:
+        """Whether a server is there: its file may be left over, and its process id given to another program."""
+        try:
+            return "degraded" in self.client.get("/health").json()
+        except (httpx.HTTPError, ValueError):
+            return False
+
     def add(self, path: Path, on_progress: Progress) -> Rows:
         """See `Desk.add`; the server reads the path itself, being on the same machine."""
         results: Rows = []
@@ -72,17 +79,16 @@ class RemoteDesk:
             response = self.client.request(method, path, params=query)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
-        body = response.json() if response.content else {}
         if response.is_error:
-            raise BotError(body.get("error", f"The server refused with status {response.status_code}."))
-        return body
+            raise _refusal(response)
+        return response.json()
 
     def _events(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
             with self.client.stream("POST", path, json=body) as response:
                 if response.is_error:
                     response.read()
-                    raise BotError(response.json().get("error", f"The server refused with {response.status_code}."))
+                    raise _refusal(response)
                 for line in response.iter_lines():
                     event = json.loads(line)
                     if "error" in event:
@@ -96,3 +102,13 @@ class RemoteDesk:
             f"The server at {self.address.url} (process {self.address.pid}) does not answer ({error}): "
             "restart it with `frontdesk serve`."
         )
+
+
+def _refusal(response: httpx.Response) -> BotError:
+    """The server's own sentence, or what is known where it has none."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    sentence = body.get("error") if isinstance(body, dict) else None
+    return BotError(sentence or f"The server failed with status {response.status_code}: see its log.")

@@ -38,7 +38,7 @@ def read_settings(home: Path | None = None, environ: Mapping[str, str] = os.envi
     """
     folder = home or Path(environ.get("FRONTDESK_HOME") or platformdirs.user_data_dir("frontdesk"))
     top_k = environ.get("FRONTDESK_TOP_K", "5")
-    if not top_k.isdigit() or not 1 <= int(top_k) <= 20:
+    if not top_k.isdecimal() or not 1 <= int(top_k) <= 20:
         raise SettingsError(f"FRONTDESK_TOP_K is '{top_k}': set it to a whole number from 1 to 20.")
     return Settings(
         home=Path(folder).expanduser().absolute(),

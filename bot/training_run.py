@@ -27,6 +27,15 @@ class TrainingRun:
         """Whether the run is under way."""
         return self._thread is not None and self._thread.is_alive()
 
+    def plot(self) -> dict[str, Any]:
+        """The losses so far, as the page's line plot takes them."""
+        return {
+            "columns": ["step", "loss"],
+            "data": [list(point) for point in self.losses],
+            "datatypes": {"step": "quantitative", "loss": "quantitative"},
+            "mark": "line",
+        }
+
     def start(self, events: Iterator[dict[str, Any]]) -> None:
         """Follow the progress events of a run from a thread of its own.
 
@@ -35,11 +44,8 @@ class TrainingRun:
         """
         if self.alive:
             raise RetrainError("A retraining run is under way: wait for it or stop it first.")
-        self.losses, self.status, self.failed = (
-            [],
-            "Reading the conversations and loading the model ...",
-            False,
-        )
+        self.losses, self.failed = [], False
+        self.status = "Reading the conversations and loading the model ..."
         self._thread = threading.Thread(target=self._follow, args=(events,), daemon=True)
         self._thread.start()
 
@@ -56,10 +62,7 @@ class TrainingRun:
             self.status, self.failed = str(error), True
         except Exception:  # a thread has nobody above it who would hear of this
             log.exception("the retraining run failed")
-            self.status, self.failed = (
-                "Retraining failed for a reason nobody foresaw: the server's log says more.",
-                True,
-            )
+            self.status, self.failed = "Retraining failed in a way nobody foresaw: see the server's log.", True
 
     def _take(self, event: dict[str, Any]) -> None:
         if "loss" in event:

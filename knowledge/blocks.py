@@ -1,18 +1,19 @@
-"""Markdown -> blocks that should not be cut: paragraphs, list items, table rows, code, under their headings."""
+"""Markdown -> blocks that should not be cut: paragraphs, list items, tables, code, under their headings."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["Block", "read_blocks"]
+__all__ = ["FENCE", "ROW", "Block", "first_title", "read_blocks"]
 
-HEADING = re.compile(r"^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+# No pattern here may look at a place more than a few times: a file of one long line would stop everything.
+HEADING = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
+LONGEST_HEADING = 300  # characters; a longer line is text, whatever it looks like
 UNDERLINE = re.compile(r"^ {0,3}(={3,}|-{3,})[ \t]*$")
 PAGE = re.compile(r"^\s*<!--\s*page\s+(\d{1,6})\s*-->\s*$")
 FENCE = re.compile(r"^\s*(`{3,}(?=[^`]*$)|~{3,})")
 ITEM = re.compile(r"^(\s*)(?:[-*+•]|\d{1,3}[.)])(?:\s|$)")
 ROW = re.compile(r"^\s*\|.*\|")
-TABLE_RULE = re.compile(r"^\s*\|[\s:|-]*-[\s:|-]*$")
 LONE_BOLD = re.compile(r"^\s*(\*\*|__)[^*_]{1,80}\1:?\s*$")
 FREE, LIST, INSIDE, ANNOUNCED = 0, 1, 2, 3  # glue: how much a block clings to the one before
 
@@ -40,6 +41,16 @@ def read_blocks(markdown: str) -> list[Block]:
         reader.feed(start, line)
     reader.finish()
     return reader.blocks
+
+
+def first_title(markdown: str) -> str:
+    """The first heading of the first level, as people read it; "" if there is none."""
+    reader = _Reader()
+    for start, line in _lines(markdown):
+        reader.feed(start, line)
+        if reader.headings and reader.headings[-1][0] == 1 and reader.headings[-1][1]:
+            return reader.headings[-1][1]
+    return ""
 
 
 def _lines(markdown: str) -> Iterator[tuple[int, str]]:
@@ -73,7 +84,7 @@ class _Reader:
     section: int = 0
     open: _Open | None = None
     blank: bool = True
-    before: str = ""  # kind of the block before, or "announcement", or "table head"
+    before: str = ""  # kind of the block before, or "announcement"
 
     def feed(self, start: int, line: str) -> None:
         """Take the next line, which begins at `start`."""
@@ -84,9 +95,9 @@ class _Reader:
             self.blank = True
         elif self.open and self._is_underlined(line):
             self._underline(start, line)
-        elif mark := HEADING.match(line):
+        elif heading := _heading_in(line):
             self._close()
-            self._heading(len(mark[1]), mark[2] or "", start, start + len(line))
+            self._heading(*heading, start, start + len(line))
         elif mark := PAGE.match(line):
             self._close()
             self.page, self.section, self.before = int(mark[1]), self.section + 1, ""
@@ -106,7 +117,8 @@ class _Reader:
             self._close()
 
     def _is_underlined(self, line: str) -> bool:
-        return bool(self.open and self.open.kind == "text" and self.open.lines == 1 and UNDERLINE.match(line))
+        titled = self.open and self.open.kind == "text" and self.open.lines == 1
+        return bool(titled and self.open and len(self.open.last) <= LONGEST_HEADING and UNDERLINE.match(line))
 
     def _underline(self, start: int, line: str) -> None:
         if self.open is None:
@@ -129,8 +141,7 @@ class _Reader:
 
     def _text(self, start: int, line: str) -> None:
         kind = _kind(line)
-        continues = self.open and kind in ("text", "more") and self.open.kind in ("text", "item", "more")
-        if self.open and continues:
+        if self.open and _continues(self.open.kind, kind):
             self.open.end, self.open.last = start + len(line), line
             self.open.lines += 1
             return
@@ -142,7 +153,7 @@ class _Reader:
         self.blank = False
 
     def _glue(self, kind: str, line: str) -> int:
-        if self.before in ("announcement", "table head"):
+        if self.before == "announcement":
             return ANNOUNCED
         if kind == "more":
             return INSIDE
@@ -155,8 +166,7 @@ class _Reader:
             return
         self._add(self.open.start, self.open.end, self.open.glue)
         announces = self.open.last.rstrip().rstrip("*_").endswith(":") or LONE_BOLD.match(self.open.last)
-        kind = _table_part(self.before, self.open.last) if self.open.kind == "row" else self.open.kind
-        self.before = "announcement" if announces else kind
+        self.before = "announcement" if announces else self.open.kind
         self.open = None
 
     def _add(self, start: int, end: int, glue: int) -> None:
@@ -175,15 +185,26 @@ def _kind(line: str) -> str:
     return "more" if line[:1] == "\t" or line.startswith("  ") else "text"
 
 
-def _table_part(before: str, row: str) -> str:
-    """The first row and the rule under it are the head, which the rows cling to."""
-    if TABLE_RULE.match(row) or before not in ("row", "table head"):
-        return "table head"
-    return "row"
+def _continues(before: str, kind: str) -> bool:
+    """Whether a line of `kind` belongs to the block of the line before it: text to text, a table row to its table."""
+    if kind == "row":
+        return before == "row"
+    return kind in ("text", "more") and before in ("text", "item", "more")
+
+
+def _heading_in(line: str) -> tuple[int, str] | None:
+    """Depth and text of a heading that starts with #; None if the line is none."""
+    mark = HEADING.match(line)
+    if mark is None or len(line) > LONGEST_HEADING:
+        return None
+    text = line[mark.end() :].strip(" \t")
+    bare = text.rstrip("#")
+    closed = bare != text and (not bare or bare[-1] in " \t")
+    return len(mark[1]), bare.rstrip(" \t") if closed else text
 
 
 def _clean(heading: str) -> str:
     """A heading as people read it: anchors, emphasis and link addresses gone."""
-    heading = re.sub(r"\s*\{[#:][^}]*\}", "", heading)
-    heading = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
-    return re.sub(r"\s+", " ", re.sub(r"\*\*|__|[*`]", "", heading)).strip()
+    heading = re.sub(r" ?\{[#:][^{}]*\}", "", " ".join(heading.split()))
+    heading = re.sub(r"!?\[([^\[\]]*)\]\([^)]*\)", r"\1", heading)
+    return " ".join(re.sub(r"\*\*|__|[*`]", "", heading).split())

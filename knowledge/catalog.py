@@ -22,14 +22,16 @@ MIGRATIONS = (
         version INTEGER NOT NULL, removed_at TEXT, UNIQUE (collection, source));
     CREATE TABLE versions (
         document_id TEXT NOT NULL REFERENCES documents(id), version INTEGER NOT NULL, content_hash TEXT NOT NULL,
-        added_at TEXT NOT NULL, markdown TEXT NOT NULL, original_hash TEXT NOT NULL, PRIMARY KEY (document_id, version));
+        added_at TEXT NOT NULL, markdown TEXT NOT NULL, original_hash TEXT NOT NULL,
+        PRIMARY KEY (document_id, version));
     CREATE TABLE chunks (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document_id TEXT NOT NULL REFERENCES documents(id),
-        version INTEGER NOT NULL, position INTEGER NOT NULL, text TEXT NOT NULL, heading_path TEXT NOT NULL, start INTEGER NOT NULL,
-        "end" INTEGER NOT NULL, page INTEGER);
+        version INTEGER NOT NULL, position INTEGER NOT NULL, text TEXT NOT NULL, heading_path TEXT NOT NULL,
+        start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER);
     CREATE INDEX chunks_of_document ON chunks(document_id, position);
     CREATE VIRTUAL TABLE chunk_words USING fts5(heading, text, tokenize='porter unicode61');""",
 )
+LARGEST = 2**63 - 1  # SQLite's; a page may ask for any version
 CHUNK_COLUMNS = 'id, document_id, version, position, text, heading_path, start, "end", page'
 
 
@@ -45,7 +47,8 @@ class Catalog:
             self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"The catalog '{path}' cannot be opened ({error}): check its permissions, or move it away to begin anew."
+                f"The catalog '{path}' cannot be opened ({error}): "
+                "check its permissions, or move it away to begin anew."
             ) from error
 
     def _prepare(self) -> None:
@@ -99,15 +102,12 @@ class Catalog:
         wrong = self._read(
             "SELECT d.source, count(*) FROM chunks c JOIN documents d ON d.id = c.document_id LEFT JOIN versions v "
             "ON v.document_id = c.document_id AND v.version = c.version AND v.version = d.version "
-            'WHERE d.removed_at IS NOT NULL OR substr(v.markdown, c.start + 1, c."end" - c.start) IS NOT c.text GROUP BY d.id'
+            'WHERE d.removed_at IS NOT NULL OR substr(v.markdown, c.start + 1, c."end" - c.start) IS NOT c.text '
+            "GROUP BY d.id"
         )
         found = [f"{count} passages of '{source}' are not in its current text." for source, count in wrong]
-        (unfound,) = self._read(
-            "SELECT count(*) FROM (SELECT number FROM chunks EXCEPT SELECT rowid FROM chunk_words)"
-        )[0]
-        (stray,) = self._read("SELECT count(*) FROM (SELECT rowid FROM chunk_words EXCEPT SELECT number FROM chunks)")[
-            0
-        ]
+        unfound = self._count("SELECT number FROM chunks EXCEPT SELECT rowid FROM chunk_words")
+        stray = self._count("SELECT rowid FROM chunk_words EXCEPT SELECT number FROM chunks")
         if unfound or stray:
             found.append(f"The word index lacks {unfound} passages and has {stray} that are gone.")
         return found
@@ -139,20 +139,10 @@ class Catalog:
         )
         return _version(rows[0]) if rows else None
 
-    def versions(self, document_id: str) -> list[DocumentVersion]:
-        """Every stored version, the first one first; also of removed documents."""
-        rows = self._read(
-            "SELECT document_id, version, content_hash, added_at, markdown, original_hash FROM versions "
-            "WHERE document_id = ? ORDER BY version",
-            (document_id,),
-        )
-        return [_version(row) for row in rows]
-
     def last_number(self, document_id: str) -> int:
         """The highest version number a document ever had; 0 if it was never seen. Numbers are not used twice."""
-        return int(
-            self._read("SELECT coalesce(max(version), 0) FROM versions WHERE document_id = ?", (document_id,))[0][0]
-        )
+        rows = self._read("SELECT coalesce(max(version), 0) FROM versions WHERE document_id = ?", (document_id,))
+        return int(rows[0][0])
 
     def version(self, document_id: str, number: int | None = None) -> DocumentVersion:
         """A version of a document, the newest by default; also of removed documents.
@@ -160,14 +150,16 @@ class Catalog:
         Raises:
             DocumentNotFound: there is none of that number.
         """
+        wanted = None if number is None else max(0, min(number, LARGEST))
         rows = self._read(
             "SELECT document_id, version, content_hash, added_at, markdown, original_hash FROM versions "
             "WHERE document_id = ? AND (? IS NULL OR version = ?) ORDER BY version DESC LIMIT 1",
-            (document_id, number, number),
+            (document_id, wanted, wanted),
         )
         if not rows:
             raise DocumentNotFound(
-                f"Document '{document_id}' has no version {'stored' if number is None else number}: see `frontdesk docs list`."
+                f"Document '{document_id}' has no version {'stored' if number is None else number}: "
+                "see `frontdesk docs list`."
             )
         return _version(rows[0])
 
@@ -183,7 +175,8 @@ class Catalog:
 
     def chunks(self, document_id: str) -> list[Chunk]:
         """The current passages of a document, in order."""
-        return [_chunk(r) for r in self._read(f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE document_id = ? ORDER BY position", (document_id,))]  # fmt: skip
+        rows = self._read(f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE document_id = ? ORDER BY position", (document_id,))
+        return [_chunk(row) for row in rows]
 
     def load(self, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, Document, datetime]]:
         """Passages by id with their document and the date of its version; unknown ids are left out."""
@@ -212,19 +205,23 @@ class Catalog:
         except sqlite3.Error as error:
             raise self._fault(error) from error
 
+    def _count(self, query: str) -> int:
+        return int(self._read(f"SELECT count(*) FROM ({query})")[0][0])
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException as error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise self._fault(error) from error
-                raise
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise self._fault(error) from error
 
     def _fault(self, error: sqlite3.Error) -> StoreError:
         return StoreError(

@@ -1,13 +1,15 @@
 """File bytes -> Markdown with a title: .md .txt .html .pdf .docx .csv, refused by name when they cannot be read."""
 
-import csv
+import html
 import io
 import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
+from knowledge.blocks import first_title
 from knowledge.errors import (
     ConversionError,
     DamagedDocument,
@@ -16,13 +18,20 @@ from knowledge.errors import (
     OversizedDocument,
     UnsupportedFormat,
 )
+from knowledge.tables import list_rows, name_columns, read_csv, unfold_large_tables
 
-__all__ = ["FORMATS", "MAX_BYTES", "Converted", "convert"]
+__all__ = ["FORMATS", "MAX_BYTES", "Convert", "Converted", "check_file", "convert"]
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_UNPACKED = 200 * 1024 * 1024  # a DOCX is a ZIP; one that unpacks to more is a bomb or no letter
-FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
+FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?=[\w\"']+[^\n:]*:|#)(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
+COMMENT = re.compile(r"<!--(?:(?!<!--).)*?-->", re.DOTALL)
+DATA_IMAGE = re.compile(r"!\[[^\[\]]*\]\(data:[^()]*\)")
+# Neither SQLite nor a page can hold these; a text has none of them on purpose.
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 CFB_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of password-protected Office files
+# How PDF, ZIP (and so DOCX), old Office, PNG, JPEG, GIF and gzip files begin, none of which is text.
+NO_TEXT = (b"%PDF-", b"PK\x03\x04", CFB_MAGIC, b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
 
 
 @dataclass(frozen=True)
@@ -33,19 +42,18 @@ class Converted:
     title: str
 
 
+Convert = Callable[[str, bytes], Converted]
+
+
 def convert(name: str, data: bytes, max_bytes: int = MAX_BYTES) -> Converted:
     """The Markdown of one file; `name` decides the format and is named in every refusal.
+
+    Tables too large for one passage come as lists, so that each row names its columns.
 
     Raises:
         ConversionError: one of its kinds, see knowledge/errors.py.
     """
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in FORMATS:
-        raise UnsupportedFormat(f"'{name}' is no format we read: use {', '.join(sorted(FORMATS))}.")
-    if len(data) > max_bytes:
-        raise OversizedDocument(
-            f"'{name}' has {len(data) / 2**20:.1f} MiB, the limit is {max_bytes / 2**20:.0f}: split it and add the parts."
-        )
+    suffix = check_file(name, len(data), max_bytes)
     if not data.strip():
         raise EmptyDocument(f"'{name}' is empty: add a file with text.")
     try:
@@ -54,47 +62,78 @@ def convert(name: str, data: bytes, max_bytes: int = MAX_BYTES) -> Converted:
         raise
     except Exception as error:
         raise DamagedDocument(
-            f"'{name}' cannot be read as {suffix} ({type(error).__name__}): open it, save it again, and add it once more."
+            f"'{name}' cannot be read as {suffix} ({type(error).__name__}): "
+            "open it, save it again, and add it once more."
         ) from error
-    if not re.search(r"\w", re.sub(r"<!--.*?-->", "", converted.markdown)):
-        raise EmptyDocument(f"'{name}' has no text (a scan, perhaps): add a version with a text layer.")
-    return converted
+    markdown = unfold_large_tables(UNPRINTABLE.sub("", converted.markdown))
+    if not re.search(r"[^\W_]", COMMENT.sub("", markdown)):
+        raise EmptyDocument(_why_empty(name, suffix))
+    return Converted(markdown, UNPRINTABLE.sub("", converted.title).strip() or _stem(name))
+
+
+def check_file(name: str, size: int, max_bytes: int = MAX_BYTES) -> str:
+    """What can be told without reading the file; returns its suffix.
+
+    Raises:
+        UnsupportedFormat: its suffix is none of `FORMATS`.
+        OversizedDocument: it has more than `max_bytes`.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in FORMATS:
+        raise UnsupportedFormat(f"'{name}' is no format we read: use {', '.join(sorted(FORMATS))}.")
+    if size > max_bytes:
+        raise OversizedDocument(
+            f"'{name}' has {size / 2**20:.1f} MiB, the limit is {max_bytes / 2**20:.0f}: split it and add the parts."
+        )
+    return suffix
+
+
+def _why_empty(name: str, suffix: str) -> str:
+    if suffix == ".pdf":
+        return f"'{name}' has no text (a scan, perhaps): add a version with a text layer."
+    return f"'{name}' has no text beside its markup: write some into it, or leave it out."
 
 
 def _decode(name: str, data: bytes) -> str:
-    if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DamagedDocument(f"'{name}' is no text file: its name does not fit what is in it.")
-    for encoding in ("utf-16",) if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp1252"):
+    is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if data.startswith(NO_TEXT) or (b"\0" in data[:4096] and not is_utf16):
+        raise DamagedDocument(f"'{name}' is no text file: give it the ending that fits its content, and add it again.")
+    if is_utf16:
+        return _unix(data.decode("utf-16"))
+    for encoding in ("utf-8-sig", "cp1252"):
         try:
-            return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+            return _unix(data.decode(encoding))
         except UnicodeDecodeError:
             continue
-    return data.decode("latin-1")
+    return _unix(data.decode("latin-1"))
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _from_markdown(name: str, data: bytes) -> Converted:
     text = _decode(name, data)
     title = ""
     if matter := FRONT_MATTER.match(text):
-        found = re.search(r"^title:\s*(.+)$", matter[1], re.MULTILINE)
+        found = re.search(r"^title:[ \t]*([^>|\s].*)$", matter[1], re.MULTILINE)
         title = found[1].strip().strip("\"'") if found else ""
         text = text[matter.end() :]
-    return Converted(text, title or _first_heading(text) or _stem(name))
+    return Converted(text, title or first_title(text))
 
 
 def _from_text(name: str, data: bytes) -> Converted:
     text = _decode(name, data)
-    return Converted(text, _first_heading(text) or _stem(name))
+    return Converted(text, first_title(text))
 
 
 def _from_html(name: str, data: bytes) -> Converted:
     text = _decode(name, data)
     if not re.search(r"<[a-zA-Z!]", text):
         raise DamagedDocument(f"'{name}' has no HTML in it: rename it to .txt or save it again as HTML.")
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)
-    markdown = _markitdown(data, ".html")
-    heading = _first_heading(markdown)
-    return Converted(markdown, heading or (re.sub(r"\s+", " ", title[1]).strip() if title else "") or _stem(name))
+    title = re.search(r"<title[^<>]*>([^<]*)</title", text, re.IGNORECASE)
+    markdown = _markitdown(text.encode("utf-8", "replace"), ".html")
+    return Converted(markdown, first_title(markdown) or (" ".join(html.unescape(title[1]).split()) if title else ""))
 
 
 def _from_docx(name: str, data: bytes) -> Converted:
@@ -104,7 +143,7 @@ def _from_docx(name: str, data: bytes) -> Converted:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED:
             raise OversizedDocument(f"'{name}' unpacks to more than {MAX_UNPACKED // 2**20} MiB: split it.")
     markdown = _markitdown(data, ".docx")
-    return Converted(markdown, _first_heading(markdown) or _stem(name))
+    return Converted(markdown, first_title(markdown))
 
 
 def _from_pdf(name: str, data: bytes) -> Converted:
@@ -118,22 +157,25 @@ def _from_pdf(name: str, data: bytes) -> Converted:
         raise
     try:
         pages = [_pdf_page(document[number], number + 1) for number in range(len(document))]
-        title = (document.get_metadata_dict().get("Title") or "").strip()
+        title = document.get_metadata_dict().get("Title") or ""
     finally:
         document.close()
-    return Converted("\n\n".join(pages), title or _stem(name))
+    # Many programs write a file name or nothing of use where the title belongs.
+    title = re.sub(r"^Microsoft \w+ - ", "", title.strip())
+    is_title = title and not re.search(r"\.\w{2,4}$|^(untitled|document)\s*\d*$", title, re.IGNORECASE)
+    return Converted("\n\n".join(pages), title if is_title else "")
 
 
-def _pdf_page(page: "pdfium.PdfPage", number: int) -> str:  # type: ignore[name-defined]  # noqa: F821
+def _pdf_page(page: Any, number: int) -> str:  # noqa: ANN401 - a PdfPage, imported when needed
     """Text of one page, lines of a paragraph joined, after a marker that keeps the page number."""
-    text = page.get_textpage().get_text_bounded().replace("\r\n", "\n").replace("\r", "\n").replace("\ufffe", "-")
+    text = _unix(page.get_textpage().get_text_bounded()).replace("\ufffe", "-")
     return f"<!-- page {number} -->\n\n{_mark_headings(text)}"
 
 
 def _mark_headings(text: str) -> str:
     """Short lines without a final stop, before a longer one, are headings: a PDF has no other sign of them."""
     lines = [line.strip() for line in text.split("\n")]
-    out = []
+    out: list[str] = []
     for line, after in zip(lines, [*lines[1:], ""], strict=True):
         short = 0 < len(line) <= 60 and line[:1].isupper() and not re.search(r"[.:;,!?]$|\d$", line)
         is_heading = short and len(line.split()) <= 8 and (len(after) > len(line) + 15)
@@ -143,24 +185,12 @@ def _mark_headings(text: str) -> str:
 
 
 def _from_csv(name: str, data: bytes) -> Converted:
-    """A table whose header stands on top; the splitter repeats it where the table is cut."""
-    text = _decode(name, data)
-    try:
-        dialect: type[csv.Dialect] | csv.Dialect = csv.Sniffer().sniff(text[:4096], delimiters=",;\t|")
-    except csv.Error:
-        dialect = csv.excel
-    rows = [row for row in csv.reader(io.StringIO(text), dialect) if any(cell.strip() for cell in row)]
-    if len(rows) < 2:
+    """A list of the rows under the file's name; the first row names the columns."""
+    header, *rows = read_csv(_decode(name, data)) or [[]]
+    if not rows:
         raise EmptyDocument(f"'{name}' has no rows under its header: add a file with data.")
     title = _stem(name)
-    width = len(rows[0])
-    lines = ["| " + " | ".join(_cell(cell) for cell in [*row, *[""] * width][:width]) + " |" for row in rows]
-    lines.insert(1, "|" + " --- |" * width)
-    return Converted(f"# {title}\n\n" + "\n".join(lines) + "\n", title)
-
-
-def _cell(text: str) -> str:
-    return re.sub(r"\s+", " ", text.replace("|", "/")).strip()
+    return Converted("\n".join([f"# {title}", "", *list_rows(header, rows), ""]), title)
 
 
 def _markitdown(data: bytes, suffix: str) -> str:
@@ -168,12 +198,7 @@ def _markitdown(data: bytes, suffix: str) -> str:
 
     converter = MarkItDown(enable_plugins=False)
     result = converter.convert_stream(io.BytesIO(data), stream_info=StreamInfo(extension=suffix, charset="utf-8"))
-    return str(result.markdown).replace("\r\n", "\n")
-
-
-def _first_heading(markdown: str) -> str:
-    found = re.search(r"^#\s+(.+?)\s*#*$", markdown, re.MULTILINE)
-    return re.sub(r"[*_`]", "", found[1]).strip() if found else ""
+    return name_columns(DATA_IMAGE.sub("", _unix(str(result.markdown))))
 
 
 def _stem(name: str) -> str:
@@ -181,7 +206,7 @@ def _stem(name: str) -> str:
     return words[:1].upper() + words[1:] if words else name
 
 
-FORMATS: dict[str, Callable[[str, bytes], Converted]] = {
+FORMATS: dict[str, Convert] = {
     ".md": _from_markdown,
     ".markdown": _from_markdown,
     ".txt": _from_text,

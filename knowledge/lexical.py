@@ -14,9 +14,14 @@ RANKED = (
     "ORDER BY hits.score DESC, c.id"
 )
 # Words of questions, not of answers: with them BM25 ranks by politeness.
-STOP_WORDS = frozenset(
-    ["a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "didn", "do", "does", "doesn", "don", "for", "from", "get", "had", "has", "have", "hello", "hi", "how", "i", "if", "in", "into", "is", "isn", "it", "its", "just", "me", "my", "no", "of", "on", "or", "our", "please", "should", "so", "some", "thanks", "that", "the", "their", "them", "then", "there", "they", "this", "to", "us", "wants", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "won", "would", "you", "your", "s", "t", "m", "ve", "d", "ll", "re"]
-)
+STOP_WORDS = frozenset([
+    "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did",
+    "didn", "do", "does", "doesn", "don", "for", "from", "get", "had", "has", "have", "hello", "hi", "how", "i",
+    "if", "in", "into", "is", "isn", "it", "its", "just", "me", "my", "no", "of", "on", "or", "our", "please",
+    "should", "so", "some", "thanks", "that", "the", "their", "them", "then", "there", "they", "this", "to", "us",
+    "wants", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "won", "would",
+    "you", "your", "s", "t", "m", "ve", "d", "ll", "re"
+])  # fmt: skip
 
 
 def searched_words(query: str) -> list[str]:

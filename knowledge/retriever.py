@@ -32,7 +32,7 @@ class Retriever:
         Raises:
             KnowledgeError: the embedder or a store failed.
         """
-        if not query.strip() or top_k < 1:
+        if not any(letter.isalnum() for letter in query) or top_k < 1:
             return []
         vector = self.embedder.embed([query])[0]
         dense = dict(self.vectors.query(vector, CANDIDATES))

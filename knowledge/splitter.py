@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from knowledge.blocks import Block, read_blocks
 
@@ -73,30 +73,30 @@ def _piece(markdown: str, blocks: Sequence[Block]) -> list[Piece]:
 
 def _pack(blocks: Sequence[Block], ruler: _Ruler) -> Iterator[Sequence[Block]]:
     """Groups of neighbouring blocks, each within the limits and all of about the same size."""
-    tokens = [ruler.tokens(block.start, block.end) for block in blocks]
+    before = [0, *accumulate(ruler.tokens(block.start, block.end) for block in blocks)]  # tokens before each block
     at = 0
     while at < len(blocks):
-        most = _longest(blocks, tokens, at, ruler)
-        size = most if at + most == len(blocks) else _best_cut(blocks, tokens, at, most, ruler)
+        most = _longest(blocks, before, at, ruler)
+        size = most if at + most == len(blocks) else _best_cut(blocks, before, at, most, ruler)
         yield blocks[at : at + size]
         at += size
 
 
-def _longest(blocks: Sequence[Block], tokens: Sequence[int], at: int, ruler: _Ruler) -> int:
+def _longest(blocks: Sequence[Block], before: Sequence[int], at: int, ruler: _Ruler) -> int:
     """How many blocks from `at` on fit into one piece; at least one."""
-    count, total = 1, tokens[at]
+    count = 1
     while at + count < len(blocks):
-        total += tokens[at + count]
-        if total > ruler.max_tokens or blocks[at + count].end - blocks[at].start > ruler.max_characters:
+        tokens = before[at + count + 1] - before[at]
+        if tokens > ruler.max_tokens or blocks[at + count].end - blocks[at].start > ruler.max_characters:
             break
         count += 1
     return count
 
 
-def _best_cut(blocks: Sequence[Block], tokens: Sequence[int], at: int, most: int, ruler: _Ruler) -> int:
+def _best_cut(blocks: Sequence[Block], before: Sequence[int], at: int, most: int, ruler: _Ruler) -> int:
     """How many of the `most` blocks to take, so that the cut is at a good place and the rest divides evenly."""
     length = blocks[-1].end - blocks[at].start
-    parts = max(length / ruler.max_characters, sum(tokens[at:]) / ruler.max_tokens)
+    parts = max(length / ruler.max_characters, (before[-1] - before[at]) / ruler.max_tokens)
     even = length / math.ceil(parts)
 
     def cost(count: int) -> float:

@@ -40,6 +40,10 @@ class VectorIndex(Protocol):
         """Vectors of the ids that are there."""
         ...
 
+    def close(self) -> None:
+        """Release the files; nothing works afterwards."""
+        ...
+
 
 class VectorStore:
     """One Chroma collection in `folder`, named by the embedder so that two models never mix."""
@@ -47,7 +51,9 @@ class VectorStore:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
         self.name = name
+        self._client: Any = None
         self._opened: Any = None
+        self._closed = False
         self._lock = threading.RLock()
 
     def upsert(self, ids: Sequence[str], vectors: Vectors) -> None:
@@ -81,6 +87,13 @@ class VectorStore:
             found |= dict(zip(page["ids"], page["embeddings"], strict=True))
         return found
 
+    def close(self) -> None:
+        """See `VectorIndex.close`."""
+        with self._lock:
+            self._closed = True
+            if self._client is not None:
+                self._client.close()
+
     def _do(self, verb: str, **arguments: Any) -> Any:  # noqa: ANN401 - chromadb's own types
         from chromadb.errors import ChromaError
 
@@ -88,17 +101,21 @@ class VectorStore:
             with self._lock:
                 return getattr(self._collection(), verb)(**arguments)
         except (ChromaError, OSError, ValueError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise StoreError(
-                f"The vectors in '{self.folder}' cannot be used ({str(error).splitlines()[0]}): "
+                f"The vectors in '{self.folder}' cannot be used ({reason}): "
                 "stop other processes on this home, or delete that folder and start again to rebuild it."
             ) from error
 
     def _collection(self) -> Any:  # noqa: ANN401
+        if self._closed:
+            raise StoreError(f"The vectors in '{self.folder}' are closed: open the home again.")
         if self._opened is None:
             import chromadb
 
-            client = chromadb.PersistentClient(str(self.folder), settings=chromadb.Settings(anonymized_telemetry=False))
-            self._opened = client.get_or_create_collection(
+            settings = chromadb.Settings(anonymized_telemetry=False)
+            self._client = chromadb.PersistentClient(str(self.folder), settings=settings)
+            self._opened = self._client.get_or_create_collection(
                 self.name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
             )
         return self._opened
@@ -131,3 +148,6 @@ class FakeVectorStore:
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
         """See `VectorIndex.get`."""
         return {i: self.vectors[i] for i in ids if i in self.vectors}
+
+    def close(self) -> None:
+        """See `VectorIndex.close`."""

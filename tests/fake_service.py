@@ -21,7 +21,7 @@ from tone_tuning.language_model import ScriptedModel
 from tone_tuning.prompt import prompt_hash
 from tone_tuning.registry import WEIGHTS, AdapterRegistry
 
-__all__ = ["RETURNS", "SHIPPING", "FakeRetraining", "add_adapter", "make_service"]
+__all__ = ["RETURNS", "SHIPPING", "FakeRetraining", "add_adapter", "make_service", "write_transcripts"]
 
 RETURNS = """# Returns
 
@@ -92,20 +92,38 @@ def add_adapter(adapters: AdapterRegistry, home: Path) -> str:
     return adapters.add(folder).id
 
 
-def make_service(home: Path) -> Service:
-    """A service over `home` with two documents' worth of nothing: add what the story needs."""
-    settings = Settings(home=home)
-    lock = claim_home(home, "test")
+def make_service(home: Path, settings: Settings | None = None, purpose: str = "test") -> Service:
+    """A service over `home` with no documents and one champion; what another one left there is still there."""
+    settings = settings or Settings(home=home)
+    lock = claim_home(home, purpose)
     embedder = HashEmbedder()
     catalog, vectors = Catalog(home / "catalog.db"), FakeVectorStore()
     documents = DocumentIndex(catalog, vectors, embedder, home / "originals", lambda: datetime.now(UTC))
+    documents.recover()  # the vectors of the fake live as long as it does
     retriever = Retriever(catalog, vectors, embedder)
     adapters = AdapterRegistry(home / "adapters")
-    adapters.promote(add_adapter(adapters, home))
+    if not adapters.versions():
+        adapters.promote(add_adapter(adapters, home))
     model = FakeModel(adapters)
     log = ConversationLog(home / "frontdesk.db")
     bot = SupportBot(retriever, SimilarityReader(embedder), model, log, degraded=model.degraded)
     return Service(settings, documents, adapters, bot, log, model, FakeRetraining(adapters, home), embedder, lock)
+
+
+def write_transcripts(path, count):
+    """A data set of `count` conversations, each with its source and a reply in a tone of its own."""
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"How long may I keep item {number}?"},
+                {"role": "assistant", "content": f"Good question.\n\nYou have {number} days. [1]\n\nAnything else?"},
+            ],
+            "sources": [{"title": "Loans", "text": f"Item {number} may be kept for {number} days."}],
+        }
+        for number in range(10, 10 + count)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    return path
 
 
 def _read_aloud(messages: list[dict[str, str]]) -> str:

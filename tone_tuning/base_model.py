@@ -1,23 +1,26 @@
 """Prepares the base once: shipped weights (GGUF) or any hub id or folder -> safetensors, reading adapter merged."""
 
 import hashlib
-import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tone_tuning.errors import BaseModelError
+from safetensors import SafetensorError
 
-__all__ = ["DEFAULT_BASE", "READING", "PreparedBase", "file_sha256", "prepare_base", "verify_base"]
+from tone_tuning.atomic import file_sha256, only_writer, read_json, whole_folder, write_json
+from tone_tuning.errors import BaseModelError, reason
+from tone_tuning.quiet import quiet_transformers
+
+__all__ = ["DEFAULT_BASE", "READING", "PreparedBase", "prepare_base", "verify_base"]
 
 DEFAULT_BASE = "smollm2-135m-instruct"
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 READING = Path(__file__).parent / "reading"
 RECIPE = "1"  # raise when the steps below change, so that homes prepare anew
+SAMPLES, SAMPLE_BYTES = 64, 65_536  # of each file of another base, for its hash
+MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 
 
 @dataclass(frozen=True)
@@ -44,31 +47,24 @@ def prepare_base(base: str, models: Path, report: Callable[[str], None] = lambda
     digest = _input_hash(weights)
     folder = models / digest
     if not _is_complete(folder):
-        report("Preparing the language model (about 20 seconds, once) ...")
-        _write(folder, lambda partial: _dequantise(weights, partial), {"name": base, "hash": digest})
-        report("The language model is ready.")
+        _write(folder, weights, {"name": base, "hash": digest}, report)
     return PreparedBase(folder, base, digest, has_reading=True)
 
 
 def verify_base(base: PreparedBase) -> None:
-    """Compare the weights with the checksum in their card.
+    """Compare the weights with the checksum in their card; a folder of somebody else has none and is left alone.
 
     Raises:
         BaseModelError: they differ, or the card is gone.
     """
+    if not base.has_reading:
+        return
     try:
-        card = json.loads((base.path / "card.json").read_text())
-        damaged = file_sha256(base.path / "model.safetensors") != card["sha256"]
-    except (OSError, ValueError, KeyError):
+        damaged = file_sha256(base.path / "model.safetensors") != (read_json(base.path / "card.json") or {})["sha256"]
+    except (OSError, KeyError):
         damaged = True
     if damaged:
         raise BaseModelError(f"The prepared model in '{base.path}' is damaged: delete that folder and start again.")
-
-
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _packaged_weights() -> Path:
@@ -83,35 +79,41 @@ def _packaged_weights() -> Path:
 
 
 def _input_hash(weights: Path) -> str:
-    parts = [file_sha256(weights), file_sha256(READING / "adapter_model.safetensors"), RECIPE]
+    try:
+        parts = [file_sha256(weights), file_sha256(READING / "adapter_model.safetensors"), RECIPE]
+    except OSError as error:
+        raise BaseModelError(
+            f"The parts of the default model cannot be read ({reason(error)}): "
+            "reinstall with `make clean` and `make setup`."
+        ) from error
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _is_complete(folder: Path) -> bool:
     """The card is written last and names the size of the weights; the full checksum is left to `verify_base`."""
     try:
-        card = json.loads((folder / "card.json").read_text())
-        return bool((folder / "model.safetensors").stat().st_size == card["bytes"])
-    except (OSError, ValueError, KeyError):
+        return (folder / "model.safetensors").stat().st_size == (read_json(folder / "card.json") or {})["bytes"]
+    except (OSError, KeyError):
         return False
 
 
-def _write(folder: Path, fill: Callable[[Path], None], card: dict[str, Any]) -> None:
-    """Fill a folder beside `folder`, put the card in last, move it into place."""
-    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
+def _write(folder: Path, weights: Path, card: dict[str, Any], report: Callable[[str], None]) -> None:
+    """Make the prepared base beside `folder` and move it in whole; where another process just did, use that."""
     try:
-        partial.mkdir(parents=True)
-        fill(partial)
-        weights = partial / "model.safetensors"
-        card |= {"sha256": file_sha256(weights), "bytes": weights.stat().st_size, "recipe": RECIPE}
-        (partial / "card.json").write_text(json.dumps(card, indent=1))
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-    except OSError as error:
-        raise BaseModelError(f"The model cannot be written to '{folder}' ({error.strerror or error}): free about 300 MB or choose another --home.") from error  # fmt: skip
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        with only_writer(folder.parent):
+            if _is_complete(folder):
+                return
+            report("Preparing the language model (about 20 seconds, once) ...")
+            with whole_folder(folder) as partial:
+                _dequantise(weights, partial)
+                made = partial / "model.safetensors"
+                card |= {"sha256": file_sha256(made), "bytes": made.stat().st_size, "recipe": RECIPE}
+                write_json(partial / "card.json", card)
+            report("The language model is ready.")
+    except (OSError, SafetensorError) as error:
+        raise BaseModelError(
+            f"The model cannot be written to '{folder}' ({reason(error)}): free about 300 MB or choose another --home."
+        ) from error
 
 
 def _dequantise(weights: Path, target: Path) -> None:
@@ -120,19 +122,20 @@ def _dequantise(weights: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     source = {"pretrained_model_name_or_path": str(weights.parent), "gguf_file": weights.name}
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            **source, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
-        )
-        tokenizer = AutoTokenizer.from_pretrained(**source)
-        merged = PeftModel.from_pretrained(model, str(READING)).merge_and_unload()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise BaseModelError(
-            f"The model '{weights}' or its reading adapter '{READING}' is damaged ({_first_line(error)}): "
-            "reinstall with `make clean` and `make setup`."
-        ) from error
-    merged.save_pretrained(target)
-    tokenizer.save_pretrained(target)
+    with quiet_transformers():
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                **source, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
+            )
+            tokenizer = AutoTokenizer.from_pretrained(**source)
+            merged = PeftModel.from_pretrained(model, str(READING)).merge_and_unload()
+        except Exception as error:  # whatever their readers make of a damaged file
+            raise BaseModelError(
+                f"The model '{weights}' or its reading adapter '{READING}' is damaged ({reason(error)}): "
+                "reinstall with `make clean` and `make setup`."
+            ) from error
+        merged.save_pretrained(target)
+        tokenizer.save_pretrained(target)
 
 
 def _other_base(base: str, models: Path, report: Callable[[str], None]) -> PreparedBase:
@@ -143,25 +146,33 @@ def _other_base(base: str, models: Path, report: Callable[[str], None]) -> Prepa
         raise BaseModelError(
             f"'{base}' is no model folder (config.json and *.safetensors are expected): check FRONTDESK_BASE."
         )
-    listing = sorted((path.name, path.stat().st_size) for path in folder.iterdir() if path.is_file())
-    digest = hashlib.sha256((json.dumps(listing) + (folder / "config.json").read_text()).encode()).hexdigest()[:12]
-    return PreparedBase(folder, base, digest, has_reading=False)
+    return PreparedBase(folder, base, _content_hash(base, folder), has_reading=False)
+
+
+def _content_hash(base: str, folder: Path) -> str:
+    """Of names, sizes and samples of the model's files: tells retrained weights apart without reading gigabytes."""
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(path for pattern in MODEL_FILES for path in folder.glob(pattern)):
+            size = path.stat().st_size
+            digest.update(f"{path.name} {size}\n".encode())
+            with path.open("rb") as file:
+                for at in range(0, size, max(size // SAMPLES, SAMPLE_BYTES)):
+                    file.seek(at)
+                    digest.update(file.read(SAMPLE_BYTES))
+    except OSError as error:
+        raise BaseModelError(f"The model '{base}' cannot be read ({reason(error)}): check FRONTDESK_BASE.") from error
+    return digest.hexdigest()[:12]
 
 
 def _download(base: str, models: Path, report: Callable[[str], None]) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     report(f"Looking for '{base}' on the hub ...")
     try:
-        patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
-        return Path(snapshot_download(base, cache_dir=models / "hub", allow_patterns=patterns))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        return Path(snapshot_download(base, cache_dir=models / "hub", allow_patterns=list(MODEL_FILES)))
+    except Exception as error:  # its HTTP library's, its own for a wrong name, or the system's
         raise BaseModelError(
-            f"The model '{base}' is neither a folder nor reachable on the hub ({_first_line(error)}): "
+            f"The model '{base}' is neither a folder nor reachable on the hub ({reason(error)}): "
             "check FRONTDESK_BASE and the network."
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tone_tuning.errors import DataSetError
-from tone_tuning.prompt import Message, Source, build_messages
+from tone_tuning.errors import DataSetError, reason
+from tone_tuning.prompt import Message, Source, build_messages, plain_text, prompt_ids
 
-__all__ = ["Conversation", "Example", "data_hash", "encode", "load_conversations", "split_conversations"]
+__all__ = ["Conversation", "Example", "data_bytes", "data_hash", "encode", "load_conversations", "split_conversations"]
 
 FAULTS_SHOWN = 20
 ROLES = ("system", "user", "assistant")
@@ -50,13 +50,11 @@ def load_conversations(path: Path) -> list[Conversation]:
         DataSetError: the file cannot be read, is empty, or has faulty rows; all are named at once.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise DataSetError(f"The training data '{path}' cannot be read ({error.strerror}): check the path.") from error
+        text = data_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataSetError(f"The training data '{path}' is no UTF-8 text: save it as UTF-8 JSONL.") from error
     found, faults = [], []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: JSON may hold other line separators
         if not line.strip():
             continue
         conversation, fault = _parse(line)
@@ -65,8 +63,9 @@ def load_conversations(path: Path) -> list[Conversation]:
         else:
             found.append(conversation)
     if faults:
+        shown = "; ".join(faults[:FAULTS_SHOWN])
         more = f" and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
-        raise DataSetError(f"'{path.name}' has {len(faults)} faulty rows, correct them: " + "; ".join(faults[:FAULTS_SHOWN]) + more)  # fmt: skip
+        raise DataSetError(f"'{path.name}' has {len(faults)} faulty rows, correct them: {shown}{more}")
     if not found:
         raise DataSetError(
             f'\'{path.name}\' has no conversations: add rows like {{"messages": [...], "sources": [...]}}.'
@@ -88,20 +87,35 @@ def split_conversations(
 
 def encode(conversation: Conversation, tokenizer: Any) -> Example:  # noqa: ANN401 - a transformers tokenizer
     """Ids of the prompt exactly as served, then of the reply and the token that ends it."""
-    prompt = tokenizer.apply_chat_template(conversation.prompt(), add_generation_prompt=True, return_dict=False)
-    reply = tokenizer.encode(conversation.reply, add_special_tokens=False)
+    prompt = prompt_ids(conversation.prompt(), tokenizer)
+    reply = tokenizer.encode(plain_text(conversation.reply, tokenizer), add_special_tokens=False)
     return Example((*prompt, *reply, tokenizer.eos_token_id), len(prompt))
 
 
 def data_hash(path: Path) -> str:
-    """Hex digest of a data file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Hex digest of a data file; raises as `data_bytes`."""
+    return hashlib.sha256(data_bytes(path)).hexdigest()
+
+
+def data_bytes(path: Path) -> bytes:
+    """What a data file holds.
+
+    Raises:
+        DataSetError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataSetError(f"The training data '{path}' cannot be read ({reason(error)}): check the path.") from error
 
 
 def _parse(line: str) -> tuple[Conversation | None, str]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return None, "it holds half a character (a lone surrogate such as \\ud83d)"
+    except (ValueError, RecursionError) as error:
         return None, f"no JSON ({error})"
     fault = _fault(row)
     if fault:
@@ -134,4 +148,6 @@ def _source_fault(sources: Any) -> str:  # noqa: ANN401
     for source in sources:
         if not isinstance(source, dict) or not all(isinstance(source.get(k), str) for k in ("title", "text")):
             return "a source needs a title and a text"
+        if not all(isinstance(source.get(k) or "", str) for k in ("section", "date")):
+            return "the section and the date of a source must be text"
     return ""

@@ -7,7 +7,7 @@ ToneTuningError
 └── TrainingError     a training run cannot start or go on
 """
 
-__all__ = ["AdapterError", "BaseModelError", "DataSetError", "ToneTuningError", "TrainingError"]
+__all__ = ["AdapterError", "BaseModelError", "DataSetError", "ToneTuningError", "TrainingError", "reason"]
 
 
 class ToneTuningError(Exception):
@@ -28,3 +28,9 @@ class DataSetError(ToneTuningError):
 
 class TrainingError(ToneTuningError):
     """A training run cannot start or go on."""
+
+
+def reason(error: Exception) -> str:
+    """What a foreign error says, short enough for a sentence of ours."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(said.split())[:160] or type(error).__name__

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tone_tuning.base_model import PreparedBase
-from tone_tuning.errors import AdapterError, BaseModelError
-from tone_tuning.prompt import Message
+from tone_tuning.errors import AdapterError, BaseModelError, reason
+from tone_tuning.prompt import Message, prompt_ids
+from tone_tuning.quiet import quiet_transformers
 
 __all__ = ["LanguageModel", "ScriptedModel", "TransformersModel", "load_base", "pick_dtype"]
 
@@ -64,19 +65,17 @@ class TransformersModel:
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None
     ) -> Iterator[str]:
-        """See `LanguageModel.stream`. One reply at a time; others wait."""
-        with self._lock:
-            self.load()
-            prompt = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=False)
-            said: list[int] = []
-            shown = ""
-            for tokens in _greedy(self._model, list(prompt), self._ends(), max_new_tokens):
-                if stop is not None and stop():
-                    return
-                said += tokens
-                text = self._tokenizer.decode(said, skip_special_tokens=True)
-                if text.endswith("\ufffd"):
-                    continue
+        """See `LanguageModel.stream`. Replies side by side take turns; each may be taken by any thread, or left."""
+        self.load()
+        steps = _greedy(self._model, prompt_ids(messages, self._tokenizer), self._ends(), max_new_tokens)
+        said: list[int] = []
+        shown = text = ""
+        while tokens := self._next(steps):
+            if stop is not None and stop():
+                return
+            said += tokens
+            text = self._tokenizer.decode(said, skip_special_tokens=True).rstrip("\ufffd")  # a character half said
+            if text != shown:
                 yield text[len(shown) :]
                 shown = text
 
@@ -88,6 +87,10 @@ class TransformersModel:
         """See `LanguageModel.count_tokens`."""
         self.load()
         return len(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def _next(self, steps: Iterator[list[int]]) -> list[int]:
+        with self._lock:
+            return next(steps, [])
 
     def _ends(self) -> frozenset[int]:
         configured = self._model.generation_config.eos_token_id
@@ -141,29 +144,37 @@ def load_base(base: PreparedBase) -> tuple[Any, Any]:
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    source = {"pretrained_model_name_or_path": base.path, "local_files_only": True}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base.path, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(base.path, dtype=pick_dtype(), local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [""])[0][:160]
-        raise BaseModelError(
-            f"The model in '{base.path}' cannot be loaded ({reason}): delete that folder to prepare it anew, "
-            "or check FRONTDESK_BASE."
-        ) from error
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(**source)
+            model, found = AutoModelForCausalLM.from_pretrained(**source, dtype=pick_dtype(), output_loading_info=True)
+        if found["missing_keys"]:
+            raise ValueError(f"{len(found['missing_keys'])} weights are missing")
+    except Exception as error:  # whatever their readers make of a damaged file
+        advice = "delete that folder to prepare it anew" if base.has_reading else "check FRONTDESK_BASE"
+        raise BaseModelError(f"The model in '{base.path}' cannot be loaded ({reason(error)}): {advice}.") from error
     if tokenizer.chat_template is None:
         raise BaseModelError(f"The model '{base.name}' has no chat template: choose an instruction-tuned one.")
     return tokenizer, model
 
 
 def _merge(model: Any, adapter: Path) -> Any:  # noqa: ANN401
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import safe_open
 
     try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [""])[0][:160]
+        with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
+            stored = set(file.keys())
+        with quiet_transformers():
+            wrapped = PeftModel.from_pretrained(model, str(adapter))
+        # Asked for embeddings, peft would look on the hub whether the base has other ones.
+        if stored != get_peft_model_state_dict(wrapped, save_embedding_layers=False).keys():
+            raise ValueError("its weights belong to other layers")
+        return wrapped.merge_and_unload()
+    except Exception as error:  # whatever their readers make of a damaged file
         raise AdapterError(
-            f"The adapter '{adapter.name}' cannot be used with this base ({reason}): roll back or retrain."
+            f"The adapter '{adapter.name}' cannot be used with this base ({reason(error)}): roll back or retrain."
         ) from error
 
 
@@ -180,7 +191,7 @@ def _greedy(model: Any, prompt: list[int], ends: frozenset[int], max_new_tokens:
     known, pending = list(prompt), list(prompt)
     made = 0
     while made < max_new_tokens:
-        draft = _copied(known, max_new_tokens - made - 1) if made else []
+        draft = _copied(known, max_new_tokens - made - 1) if made and cache.is_croppable else []
         with torch.inference_mode():
             out = model(
                 torch.tensor([pending + draft]), past_key_values=cache, use_cache=True, logits_to_keep=len(draft) + 1
@@ -188,7 +199,8 @@ def _greedy(model: Any, prompt: list[int], ends: frozenset[int], max_new_tokens:
         best = out.logits[0].argmax(-1).tolist()
         agreed = next((i for i, token in enumerate(draft) if token != best[i]), len(draft))
         new = best[: agreed + 1]
-        if agreed < len(draft):
+        if cache.is_croppable:
+            cache.activate_past_recording()  # a sliding window must be able to take a draft back
             cache.crop(agreed - len(draft))
         end = next((i for i, token in enumerate(new) if token in ends), None)
         if end is not None:

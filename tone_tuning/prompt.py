@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-__all__ = ["SYSTEM_PROMPT", "Message", "Source", "build_messages", "prompt_hash"]
+__all__ = ["SYSTEM_PROMPT", "Message", "Source", "build_messages", "plain_text", "prompt_hash", "prompt_ids"]
 
 SYSTEM_PROMPT = (
     "You are a customer support assistant. Answer only from the sources and cite them like [1]. "
@@ -58,3 +58,17 @@ def prompt_hash() -> str:
     history = [Message(role="user", content="a"), Message(role="assistant", content="b")]
     rendered = json.dumps([build_messages("q", sources, history), build_messages("q", [])])
     return hashlib.sha256(rendered.encode()).hexdigest()[:12]
+
+
+def prompt_ids(messages: Sequence[Message], tokenizer: Any) -> list[int]:  # noqa: ANN401 - a transformers tokenizer
+    """Token ids of a prompt by the base's chat template, up to where the reply begins; training and serving alike."""
+    safe = [Message(role=turn["role"], content=plain_text(turn["content"], tokenizer)) for turn in messages]
+    return list(tokenizer.apply_chat_template(safe, add_generation_prompt=True, return_dict=False))
+
+
+def plain_text(text: str, tokenizer: Any) -> str:  # noqa: ANN401 - a transformers tokenizer
+    """`text` with a space inside whatever spells a special token, so that no customer speaks in another's role."""
+    for token in tokenizer.added_tokens_decoder.values():
+        if token.special:
+            text = text.replace(token.content, f"{token.content[:1]} {token.content[1:]}")
+    return text

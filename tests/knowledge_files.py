@@ -1,0 +1,132 @@
+"""Small documents of every format, made by hand, and an index over the shipped fakes."""
+
+import base64
+import io
+import zipfile
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from knowledge.catalog import Catalog
+from knowledge.embedder import HashEmbedder
+from knowledge.indexing import DocumentIndex
+from knowledge.retriever import Retriever
+from knowledge.store import FakeVectorStore
+
+__all__ = ["ENCRYPTED_DOCX", "ENCRYPTED_PDF", "FILES", "agree", "docx", "make_index", "pdf", "search"]
+
+# One blank page with the user password "secret", by pypdf 5 with RC4-40, zlib and base64 around it.
+ENCRYPTED_PDF = zlib.decompress(base64.b64decode(
+    "eNqNUstuFDEQvPsr+rJH4rfHlkZ7IMlKCFBWk8AF5eBHe1m0molmvVLCT3LgD+BH8AwQRiwHLFuyqquq291eba82L/iFJKtv3798"
+    "JRwYDOETaVtCt+OQThFHaJ0MWWTrUa3Jek2wTxNHLLh3Tw8IdOt3eCT0cjj1BTihr/fpCB9AVWIH9wupPJNe+uIPw4789IDJu1sI"
+    "1D9zEdrhcTiNsSpqpNLpW0x7/3J4rGnZBZtPI6Z9P1mPWAv721svvN9PZXcgCH2D/a58BMWqDpRwyplGuBrY7A+lNoXeFt8nPyZC"
+    "b6BF7W0SxjYhucRizk6Z0PioddacWZ5iZolzo7WKKuQYmNeolMnGoVfW18rfQRuljxatC1YIpjFlHjDazAQay63LnkUpZJYhBZ6N"
+    "ETIoYYTW6GtWy9lyOo8jZsLAEPa8oKaXGjI8Y7y+fY70fzDtzjDO7TlmmjNMLLVl9PsDjnNbb/efsZZCu2EoIOf+01d9HoD/ul/V"
+    "ebVCGhUMai5sdtJmxZn2WTVRGMxGu/X/UOqcr/s4Pj0U0L8HfSx+LHNDVFN/+ur6ZkN+AHI4w2k="
+))  # fmt: skip
+# Office puts an encrypted file into an OLE container, which begins like this.
+ENCRYPTED_DOCX = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504
+WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+CONTENT_TYPES = (
+    '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    '<Default Extension="xml" ContentType="application/xml"/><Override PartName="/word/document.xml" ContentType='
+    '"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>'
+)
+RELATIONS = (
+    '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="r1" Target="word/document.xml" Type='
+    '"http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"/></Relationships>'
+)
+
+
+def docx(*paragraphs: str | Sequence[Sequence[str]]) -> bytes:
+    """A Word file: "# text" becomes a heading, other text a paragraph, a list of rows a table."""
+    body = "".join(map(_word_block, paragraphs))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", CONTENT_TYPES)
+        archive.writestr("_rels/.rels", RELATIONS)
+        archive.writestr("word/document.xml", f'<w:document xmlns:w="{WORD}"><w:body>{body}</w:body></w:document>')
+    return packed.getvalue()
+
+
+def pdf(*pages: str, title: str = "") -> bytes:
+    """A PDF with a page for each text, in Helvetica, one line of it below the other."""
+    kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(pages)))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for number, page in enumerate(pages):
+        lines = "".join(f"({line}) Tj T* " for line in page.split("\n"))
+        content = f"BT /F1 12 Tf 14 TL 50 700 Td {lines}ET"
+        objects += [
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> "
+            f"/Contents {5 + 2 * number} 0 R >>",
+            f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
+        ]
+    objects.append(f"<< /Title ({title}) >>")
+    return _pdf_file(objects)
+
+
+def make_index(home: Path, vectors: FakeVectorStore | None = None) -> DocumentIndex:
+    """An index over `home` with the fake embedder, and the fake vectors unless others are given."""
+    catalog = Catalog(home / "catalog.db")
+    vectors = FakeVectorStore() if vectors is None else vectors
+    return DocumentIndex(catalog, vectors, HashEmbedder(), home / "originals", lambda: datetime.now(UTC))
+
+
+def search(index: DocumentIndex, query: str, top_k: int = 5) -> list[str]:
+    """Texts of the passages that a question finds."""
+    found = Retriever(index.catalog, index.vectors, index.embedder).retrieve(query, top_k)
+    return [passage.chunk.text for passage in found]
+
+
+def agree(index: DocumentIndex) -> bool:
+    """Whether catalog, word index and vectors know the same passages, each of them in the stored text."""
+    return not index.catalog.faults() and index.vectors.ids() == index.catalog.chunk_ids()
+
+
+def _word_block(block: str | Sequence[Sequence[str]]) -> str:
+    if not isinstance(block, str):
+        rows = "".join(f"<w:tr>{''.join(f'<w:tc>{_word_block(cell)}</w:tc>' for cell in row)}</w:tr>" for row in block)
+        return f"<w:tbl>{rows}</w:tbl>"
+    style = '<w:pPr><w:pStyle w:val="Heading1"/></w:pPr>' if block.startswith("# ") else ""
+    return f"<w:p>{style}<w:r><w:t>{escape(block.removeprefix('# '))}</w:t></w:r></w:p>"
+
+
+def _pdf_file(objects: Sequence[str]) -> bytes:
+    """Numbered objects, the last of which is the information dictionary, with their table of places."""
+    data, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(data))
+        data += f"{number} 0 obj\n{body}\nendobj\n".encode("latin-1")
+    table = "".join(f"{place:010d} 00000 n \n" for place in places)
+    size = len(objects) + 1
+    return (
+        data
+        + (
+            f"xref\n0 {size}\n0000000000 65535 f \n{table}"
+            f"trailer\n<< /Size {size} /Root 1 0 R /Info {size - 1} 0 R >>\nstartxref\n{len(data)}\n%%EOF\n"
+        ).encode()
+    )
+
+
+# A file of every format, with the title that it shall get and a sentence that it holds.
+FILES = {
+    "returns.md": (b"# Returns\n\nYou have 45 days.\n", "Returns", "You have 45 days."),
+    "notes.markdown": (b"Ask at the desk.\n", "Notes", "Ask at the desk."),
+    "opening-hours.txt": (b"We open at nine.\r\nWe close at six.\r\n", "Opening hours", "We open at nine."),
+    "help.html": (
+        b"<html><head><title>Help &amp; advice</title></head><body><p>Call us at noon.</p></body></html>",
+        "Help & advice", "Call us at noon.",
+    ),
+    "page.htm": (b"<h1>Gift cards</h1><p>They never expire.</p>", "Gift cards", "They never expire."),
+    "guide.pdf": (pdf("Trade orders start at 250 dollars.", title="Trade guide"), "Trade guide", "Trade orders start"),
+    "club.docx": (docx("# Filter Club", "A box comes every month."), "Filter Club", "A box comes every month."),
+    "price_list.csv": (b"Product,Price\nKettle,$39\nGrinder,$89\n", "Price list", "Product: Kettle; Price: $39"),
+}  # fmt: skip

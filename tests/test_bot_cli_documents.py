@@ -1,0 +1,200 @@
+"""`frontdesk docs`: add, list, show, remove, search, and how each of them refuses."""
+
+import pytest
+
+from tests.fake_service import RETURNS, SHIPPING
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "policies"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "returns.md").write_text(RETURNS)
+    (folder / "sub" / "shipping.md").write_text(SHIPPING)
+    return folder
+
+
+@pytest.fixture
+def added(frontdesk, folder):
+    assert frontdesk("docs", "add", folder).code == 0
+    return folder
+
+
+def test_a_folder_is_added_with_all_its_subfolders(frontdesk, folder):
+    """Sources keep their relative path; adding it again does nothing."""
+    first, second = frontdesk("docs", "add", folder), frontdesk("docs", "add", folder)
+
+    assert (first.code, first.out) == (0, "2 added, 0 changed, 0 unchanged, 0 failed; 3 passages embedded.\n")
+    assert (second.code, second.out) == (0, "0 added, 0 changed, 2 unchanged, 0 failed; 0 passages embedded.\n")
+    assert "sub/shipping.md" in frontdesk("docs", "list").out
+
+
+def test_only_what_changed_is_embedded_again(frontdesk, added):
+    """One passage of three."""
+    (added / "returns.md").write_text(RETURNS.replace("45 days", "60 days"))
+
+    assert frontdesk("docs", "add", added).out == "0 added, 1 changed, 1 unchanged, 0 failed; 1 passages embedded.\n"
+    assert "60 days" in frontdesk("ask", "How many days do I have to return a kettle?").out
+
+
+def test_files_that_fail_are_degraded_and_stop_no_other(frontdesk, folder):
+    """Front matter without a text, and a format we do not read: exit code 3 and a line for each on stderr."""
+    (folder / "empty.md").write_text("---\ntitle: Nothing but a title\n---\n")
+    (folder / "photo.png").write_bytes(b"\x89PNG")
+    ended = frontdesk("docs", "add", folder)
+
+    assert ended.code == 3 and ended.out.startswith("2 added, 0 changed, 0 unchanged, 2 failed;")
+    lines = [line for line in ended.err.splitlines() if line.startswith("degraded: ")]
+    assert len(lines) == 2 and "'empty.md' has no text" in lines[0] and "'photo.png' is no format we read" in lines[1]
+
+
+def refused(ended):
+    assert ended.code == 1 and "Traceback" not in ended.err
+    *_, last = ended.err.splitlines()
+    assert last.startswith("frontdesk: ")
+    return last
+
+
+def test_a_folder_of_which_every_file_fails_is_an_error(frontdesk, tmp_path):
+    """One sentence with the reasons, exit code 1."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "a.md").write_text("---\ntitle: A\n---\n")
+    (folder / "b.md").write_text(" ")
+
+    said = refused(frontdesk("docs", "add", folder))
+    assert f"None of the 2 files in '{folder}' could be added: " in said and "'a.md'" in said and "'b.md'" in said
+
+
+def test_a_single_file_that_fails_is_its_own_sentence(frontdesk, tmp_path):
+    """Nothing to count there."""
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG")
+
+    assert refused(frontdesk("docs", "add", tmp_path / "photo.png")).startswith(
+        "frontdesk: 'photo.png' is no format we read"
+    )
+
+
+def test_an_empty_folder_and_a_missing_path_are_errors(frontdesk, tmp_path):
+    """Most likely a typing error: nothing was added, so it is not a success."""
+    (tmp_path / "empty").mkdir()
+
+    assert "There are no files in" in refused(frontdesk("docs", "add", tmp_path / "empty"))
+    assert "does not exist" in refused(frontdesk("docs", "add", tmp_path / "nowhere"))
+
+
+def test_files_that_are_gone_are_told_and_pruned_on_request(frontdesk, added):
+    """They answer until somebody says that they should not."""
+    (added / "returns.md").unlink()
+    told = frontdesk("docs", "add", added)
+    assert told.code == 0 and "'returns.md' is no longer in the folder but still answers" in told.err
+    assert "2 documents" in frontdesk("docs", "list").out
+
+    pruned = frontdesk("docs", "add", added, "--prune")
+    assert "Removed 'returns.md': its file is gone." in pruned.err
+    assert "1 documents" in frontdesk("docs", "list").out
+
+
+def test_a_folder_that_was_emptied_can_be_pruned(frontdesk, added):
+    """No file is left to add, and that is not an error here."""
+    (added / "returns.md").unlink()
+    (added / "sub" / "shipping.md").unlink()
+
+    assert frontdesk("docs", "add", added, "--prune").code == 0
+    assert "0 documents" in frontdesk("docs", "list").out
+
+
+def test_the_list_has_a_row_for_each_document(frontdesk, added):
+    """Id, source, title, version, date, passages."""
+    ended = frontdesk("docs", "list")
+    row = next(line for line in ended.out.splitlines() if "returns.md" in line).split()
+
+    assert ended.code == 0 and ended.out.endswith("2 documents\n")
+    assert len(row[0]) == 12 and row[1:4] == ["returns.md", "Returns", "1"] and row[-1] == "2"
+
+
+def test_the_stored_text_can_be_shown_whole_and_from_an_offset(frontdesk, added):
+    """The text alone on stdout; what it is on stderr."""
+    whole, part = (
+        frontdesk("docs", "show", "returns.md"),
+        frontdesk("docs", "show", "returns.md", "--at", RETURNS.index("Gift")),
+    )
+
+    assert (whole.code, whole.out.strip()) == (0, RETURNS.strip())
+    assert "Returns · returns.md · version 1 · 20" in whole.err
+    assert part.out.startswith("Gift cards cannot be returned.")
+
+
+def test_a_long_text_is_cut_and_says_how_much_is_left(frontdesk, tmp_path):
+    """From the offset on, 1,200 characters."""
+    (tmp_path / "long.md").write_text("# Long\n\n" + "Word after word. " * 200)
+    frontdesk("docs", "add", tmp_path / "long.md")
+
+    assert "more characters" in frontdesk("docs", "show", "long.md", "--at", "8").err
+
+
+def test_an_earlier_version_can_be_shown(frontdesk, added):
+    """The newest is the default."""
+    (added / "returns.md").write_text(RETURNS.replace("45 days", "60 days"))
+    frontdesk("docs", "add", added)
+
+    assert "60 days" in frontdesk("docs", "show", "returns.md").out
+    assert "45 days" in frontdesk("docs", "show", "returns.md", "--version", "1").out
+    assert "9" in refused(frontdesk("docs", "show", "returns.md", "--version", "9"))
+
+
+def test_a_removed_document_answers_no_more(frontdesk, added):
+    """By its file name, its path or its id; a second time it is not there."""
+    assert frontdesk("docs", "remove", "sub/shipping.md").out == "Removed 'sub/shipping.md'.\n"
+    assert "shipping" not in frontdesk("docs", "search", "express shipping").out
+    assert "There is no document" in refused(frontdesk("docs", "remove", "sub/shipping.md"))
+
+
+@pytest.mark.parametrize("verb", ["show", "remove"])
+def test_an_unknown_document_is_one_sentence(frontdesk, verb):
+    """It names the command that lists them."""
+    assert "frontdesk docs list" in refused(frontdesk("docs", verb, "nothing.md"))
+
+
+def test_a_search_shows_passages_with_their_scores(frontdesk, added):
+    """Best first, at most as many as were asked for."""
+    ended = frontdesk("docs", "search", "how many days to return a kettle", "--top-k", "1")
+
+    assert ended.code == 0 and ended.out.startswith("1. returns.md > Returns > Time limits  score 0.")
+    assert "within 45 days" in ended.out and "\n2. " not in ended.out
+
+
+def test_a_search_that_finds_nothing_says_so(frontdesk):
+    """No output is not a failure."""
+    ended = frontdesk("docs", "search", "anything")
+
+    assert (ended.code, ended.out, ended.err) == (0, "", "Nothing relevant was found.\n")
+
+
+def test_brackets_in_a_document_are_text_in_the_terminal_too(frontdesk, tmp_path):
+    """The terminal's own markup must not eat them."""
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "[.md").write_text(
+        "# A [bold]b[/bold]\n\nPress [red]stop[/red] and [/] to return a kettle.\n"
+    )
+    (tmp_path / "documents" / "[x] end [").mkdir()
+    (tmp_path / "documents" / "[x] end [" / "] a.md").write_text("# Other\n\nSomething else.\n")
+    assert frontdesk("docs", "add", tmp_path / "documents").code == 0
+
+    assert "[red]stop[/red] and [/]" in frontdesk("docs", "show", "[.md").out
+    assert "[red]stop[/red] and [/]" in frontdesk("docs", "search", "return a kettle").out
+    assert "[red]stop[/red]" in frontdesk("ask", "How to return a kettle?").out
+    listed = frontdesk("docs", "list").out
+    assert "A [bold]b[/bold]" in listed and "[x] end [/] a.md" in listed
+
+
+def test_a_running_server_keeps_the_documents(frontdesk, served, filled, folder):
+    """Every verb goes to it, and its own next answer follows."""
+    assert frontdesk("docs", "add", folder).code == 0
+    (folder / "returns.md").unlink()
+    assert "no longer in the folder" in frontdesk("docs", "add", folder).err
+    assert len(filled.documents.documents()) == 4
+    assert "4 documents" in frontdesk("docs", "list").out
+    assert frontdesk("docs", "remove", "sub/shipping.md").code == 0
+    assert len(filled.documents.documents()) == 3
+    assert "does not exist" in refused(frontdesk("docs", "add", folder / "nowhere"))
