@@ -34,7 +34,7 @@ def events(response):
 
 
 def marked(page):
-    before, _, rest = page.partition('<mark id="passage">')
+    _, _, rest = page.partition('<mark id="passage">')
     return Reader(rest.partition("</mark>")[0]).text if rest else None
 
 
