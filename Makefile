@@ -36,7 +36,7 @@ test-slow: setup
 	@.venv/bin/python -m pytest -m slow
 
 test-browser: setup
-	@.venv/bin/python -m pytest -m browser
+	@.venv/bin/python -m pytest -m 'browser and not slow'
 
 check: setup
 	@.venv/bin/ruff check .

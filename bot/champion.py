@@ -13,6 +13,7 @@ from tone_tuning.registry import AdapterRegistry, AdapterVersion
 
 __all__ = ["ChampionModel"]
 
+UNREADABLE = "aliases"  # under this name stands the fault of a registry that cannot say who speaks
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +37,7 @@ class ChampionModel:
             BaseModelError: the base is missing or damaged and cannot be prepared.
         """
         with self._lock:
-            wanted = self.adapters.aliases().get("champion") if self.settings.use_adapter else None
+            wanted = self._champion() if self.settings.use_adapter else None
             if self._model is None or wanted != self._wanted:
                 self._model, self._wanted = self._load(), wanted
             return self._model
@@ -51,14 +52,16 @@ class ChampionModel:
         """One sentence for each way in which the voice is not the house voice."""
         if not self.settings.use_adapter:
             return ["The tone adapter is switched off: answers are plain."]
-        champion = self.adapters.aliases().get("champion")
+        champion = self._champion()
+        if UNREADABLE in self._faults:
+            return [self._faults[UNREADABLE]]
         if champion is None:
             return ["No tone adapter is released: answers are plain. Train one and promote it."]
         return [self._faults[champion]] if champion in self._faults else []
 
     def usable_champion(self) -> AdapterVersion | None:
         """The champion, or None with the reason kept: a damaged voice must not stop the answers."""
-        version = self.adapters.aliases().get("champion")
+        version = self._champion()
         if version is None:
             return None
         try:
@@ -73,6 +76,15 @@ class ChampionModel:
             return None
         self._faults.pop(version, None)
         return champion
+
+    def _champion(self) -> str | None:
+        try:
+            version = self.adapters.aliases().get("champion")
+        except AdapterError as error:
+            self._note(UNREADABLE, error)
+            return None
+        self._faults.pop(UNREADABLE, None)
+        return version
 
     def _load(self) -> TransformersModel:
         base = self.base()

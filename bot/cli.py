@@ -87,7 +87,7 @@ def doctor(context: typer.Context) -> None:
 
     findings = examine(context.obj.settings())
     for name, state in findings.facts:
-        console.print(f"{name:<22}", style="bold", end=" ")
+        console.print(f"{name:<29}", style="bold", end=" ")
         console.print(state, markup=False, highlight=False)
     degraded_exit(findings.degraded)
     console.print("[green]Nothing is degraded.[/green]")

@@ -1,7 +1,6 @@
 """What every command shares: the settings, the console, the desk here or in a running server, errors as sentences."""
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -78,9 +77,6 @@ def errors() -> Iterator[None]:
         yield
     except (BotError, KnowledgeError, ToneTuningError) as error:
         said.print(f"frontdesk: {error}", markup=False, highlight=False, style="red")
-        sys.exit(1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 

@@ -9,6 +9,7 @@ from bot.champion import ChampionModel
 from bot.home import read_server
 from bot.service import open_adapters
 from bot.settings import Settings
+from knowledge.reader import HEAD
 from tone_tuning.errors import ToneTuningError
 
 __all__ = ["Findings", "examine"]
@@ -46,7 +47,10 @@ def examine(settings: Settings) -> Findings:
         degraded += model.degraded()
     except ToneTuningError as error:
         degraded.append(str(error))
-    facts.append(("embedder", settings.embedder))
+    trained = (HEAD / "card.json").is_file()
+    facts += [("embedder", settings.embedder), ("reader", "trained head" if trained else "similarity")]
+    if not trained:
+        degraded.append("The trained reader is missing, so evidence is chosen by similarity: reinstall Frontdesk.")
     documents = _count_documents(settings.home / "catalog.db")
     facts.append(("documents", str(documents)))
     if not documents:

@@ -23,6 +23,11 @@ class TrainingRun:
         self._thread: threading.Thread | None = None
 
     @property
+    def begun(self) -> bool:
+        """Whether there was a run since the server started."""
+        return self._thread is not None
+
+    @property
     def alive(self) -> bool:
         """Whether the run is under way."""
         return self._thread is not None and self._thread.is_alive()

@@ -97,7 +97,8 @@ def test_health_names_what_is_degraded(filled, client):
     assert client.get("/health").json() == {"status": "degraded", "degraded": ["Answers are plain."]}
 
 
-ROUTES = [("GET", "documents"), ("POST", "documents"), ("GET", "document?reference=a"), ("DELETE", "document?reference=a"),
+ROUTES = [("GET", "documents"), ("POST", "documents"),
+          ("GET", "document?reference=a"), ("DELETE", "document?reference=a"),
           ("GET", "missing?folder=a"), ("GET", "search?query=a"), ("POST", "ask")]  # fmt: skip
 
 

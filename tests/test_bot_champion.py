@@ -90,6 +90,18 @@ def test_a_damaged_champion_gives_plain_answers_and_a_sentence(champion, registr
     assert champion.degraded() == [] and champion().adapter == sound.id
 
 
+def test_a_registry_that_cannot_say_who_speaks_gives_plain_answers(champion, registry, tiny_adapter):
+    """A damaged list of aliases, and a damaged log of them: the answers go on, and the fault is named."""
+    version = registry.add(tiny_adapter).id
+    promote(registry, champion, version)
+    for name in ("aliases.json", "aliases.log"):
+        (registry.folder / name).write_text("{")
+
+    assert champion().adapter is None
+    (fault,) = champion.degraded()
+    assert "Answers are plain." in fault
+
+
 def test_a_champion_whose_files_are_gone_gives_plain_answers(champion, registry, tiny_adapter):
     """Somebody tidied up too much."""
     version = registry.add(tiny_adapter)

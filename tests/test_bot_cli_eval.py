@@ -51,7 +51,8 @@ def test_a_limit_asks_only_the_first_questions(frontdesk, questions, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "mode"),
     [
-        (("--baseline", "extractive"), "extractive"), (("--baseline", "plain"), "plain"), (("--no-retrieval",), "no retrieval"),
+        (("--baseline", "extractive"), "extractive"), (("--baseline", "plain"), "plain"),
+        (("--no-retrieval",), "no retrieval"),
         (("--no-adapter",), "ours"),
     ],
 )  # fmt: skip

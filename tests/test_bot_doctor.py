@@ -15,6 +15,15 @@ def settings(home, tiny_base):
     return Settings(home=home, base=str(tiny_base))
 
 
+@pytest.fixture(autouse=True)
+def head(tmp_path, monkeypatch):
+    """A trained reader that was shipped."""
+    (tmp_path / "reader_head").mkdir()
+    (tmp_path / "reader_head" / "card.json").write_text("{}")
+    monkeypatch.setattr("bot.doctor.HEAD", tmp_path / "reader_head")
+    return tmp_path / "reader_head"
+
+
 def facts(settings):
     return dict(examine(settings).facts)
 
@@ -75,6 +84,15 @@ def test_a_catalog_that_cannot_be_read_counts_no_documents(settings, home):
     (home / "catalog.db").write_text("no database " * 100)
 
     assert facts(settings)["documents"] == "0"
+
+
+def test_a_missing_reader_is_named(filled, settings, head):
+    """The answers go on by similarity."""
+    assert facts(settings)["reader"] == "trained head"
+    (head / "card.json").unlink()
+
+    assert facts(settings)["reader"] == "similarity"
+    assert any("trained reader is missing" in sentence for sentence in examine(settings).degraded)
 
 
 def test_a_missing_package_is_named(settings, monkeypatch):

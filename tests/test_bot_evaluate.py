@@ -9,13 +9,15 @@ from bot.evaluate import Mode, evaluate, report, report_file
 from bot.golden import GoldenQuestion
 from tone_tuning.voice import VoiceGuide
 
+ASKED = "How many days do I have to return a kettle?"
 QUESTIONS = [
-    GoldenQuestion("q1", "lookup", "How many days do I have to return a kettle?", True, (), ("returns.md",), (("45 days",),)),
+    GoldenQuestion("q1", "lookup", ASKED, True, (), ("returns.md",), (("45 days",),)),
     GoldenQuestion("q2", "lookup", "How much does express shipping cost?", True, (), ("shipping.md",), (("$9",),)),
     GoldenQuestion("q3", "unanswerable", "Zebra quantum xylophone?", False),
-]  # fmt: skip
-METRICS = {"correctness", "citation_precision", "citation_recall", "refusal_precision", "refusal_recall", "unsupported_rate",
-           "draft_unsupported_rate", "wrote", "words", "tone", "recall_at_1", "recall_at_5", "mrr", "seconds"}  # fmt: skip
+]
+METRICS = {"correctness", "citation_precision", "citation_recall", "refusal_precision", "refusal_recall",
+           "unsupported_rate", "draft_unsupported_rate", "wrote", "words", "tone",
+           "recall_at_1", "recall_at_5", "mrr", "seconds"}  # fmt: skip
 MODES = [Mode(), Mode("extractive"), Mode("plain"), Mode(retrieval=False)]
 
 
@@ -42,8 +44,8 @@ def test_the_answers_carry_what_scripts_read(filled):
     """Every field of the contract, for answered and declined questions alike."""
     first, second, third = run(filled, Mode())["answers"]
 
-    assert first.keys() >= {"id", "outcome", "draft", "text", "wrote", "citations", "retrieved", "correct", "cited_right",
-                            "unsupported", "seconds", "tokens"}  # fmt: skip
+    assert first.keys() >= {"id", "outcome", "draft", "text", "wrote", "citations", "retrieved", "correct",
+                            "cited_right", "unsupported", "seconds", "tokens"}  # fmt: skip
     assert first["citations"][0].keys() >= {"document", "version", "section", "start", "end", "passage", "link"}
     assert first["retrieved"][0].keys() >= {"document", "section", "score"}
     assert [(row["id"], row["outcome"], row["correct"]) for row in (first, second, third)] == [

@@ -25,7 +25,8 @@ def test_every_field_is_read(write):
     """Also those a question may leave out, and blank lines are no questions."""
     history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
     full = {**ROW, "id": 7, "history": history, "gold_docs": ["a.md"], "must_contain": [["45", "forty-five"], ["days"]],
-            "must_not_contain": ["60"], "reference": "45 days.", "as_of": "2026-01-01", "audience": "public"}  # fmt: skip
+            "must_not_contain": ["60"], "reference": "45 days.", "as_of": "2026-01-01",
+            "audience": "public"}  # fmt: skip
     first, second = read_golden(write(full, "", {**ROW, "must_contain": None}))
 
     assert (first.id, first.history, first.gold_docs) == ("7", tuple(history), ("a.md",))
@@ -79,7 +80,7 @@ def test_all_faults_are_named_at_once(write):
 
 def test_very_many_faults_are_counted(write):
     """Twenty are shown, the rest is a number."""
-    with pytest.raises(QuestionError, match="faults in 50 lines.*line 20:.*; and 30 more$"):
+    with pytest.raises(QuestionError, match=r"faults in 50 lines.*line 20:.*; and 30 more$"):
         read_golden(write(*["{"] * 50))
 
 

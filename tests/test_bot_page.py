@@ -19,7 +19,8 @@ CITATION = Citation(
     link="/documents/abc?version=2&start=100&end=149#passage",
 )  # fmt: skip
 ANSWER = Answer(
-    id="a1", question="How long?", standalone="How long?", outcome=Outcome.ANSWERED, text="You have 45 days. [1] See [7].",
+    id="a1", question="How long?", standalone="How long?", outcome=Outcome.ANSWERED,
+    text="You have 45 days. [1] See [7].",
     draft="", citations=(CITATION,), retrieved=(), wrote=0.6, confidence=0.9, seconds={"total": 1.26},
     model="smol", adapter="v0001",
 )  # fmt: skip
@@ -115,7 +116,8 @@ def test_a_card_holds_nothing_that_runs():
     seen = Reader(sources_panel([Turn("q", "t", replace(ANSWER, citations=(hostile,)))]))
 
     assert seen.names == {"div", "h3", "details", "summary", "span", "strong", "small", "blockquote", "a", "iframe"}
-    assert [a for tag, a in seen.tags if tag == "iframe"][0].keys() == {"src", "loading", "sandbox", "title"}
+    frame = next(attributes for tag, attributes in seen.tags if tag == "iframe")
+    assert frame.keys() == {"src", "loading", "sandbox", "title"}
     assert all(not name.startswith("on") for _, attributes in seen.tags for name in attributes)
     assert seen.text.count(EVIL) == 3
 

@@ -38,14 +38,18 @@ def test_a_row_without_sources_gets_those_a_bot_would_have_seen(filled):
 
 def test_the_last_question_of_a_conversation_is_the_one_looked_up(filled):
     """An earlier one was answered before."""
-    turns = [{"role": "user", "content": "How much does express shipping cost?"}, {"role": "assistant", "content": "$7.50."}]
+    turns = [
+        {"role": "user", "content": "How much does express shipping cost?"},
+        {"role": "assistant", "content": "$7.50."},
+    ]
     row = attach_sources({"messages": [*turns, *BARE["messages"]]}, filled.bot.retriever, filled.bot.reader)
 
     assert "45 days" in row["sources"][0]["text"]
 
 
 @pytest.mark.parametrize("row", [
-    {**BARE, "sources": [{"title": "Own", "text": "x"}]}, {"messages": "no list"}, {"messages": ["Hi"]}, {"messages": [{"role": "user"}]},
+    {**BARE, "sources": [{"title": "Own", "text": "x"}]}, {"messages": "no list"}, {"messages": ["Hi"]},
+    {"messages": [{"role": "user"}]},
     {"messages": [{"role": "assistant", "content": "Hi"}]}, [], "text", None,
 ])  # fmt: skip
 def test_other_rows_are_left_as_they_are(filled, row):
@@ -109,7 +113,7 @@ def test_a_base_that_does_not_exist_ends_in_one_sentence(home, tmp_path, filled)
     """It is looked for in the training process only."""
     retraining = Retraining(Settings(home=home, base="/no/such/model"), filled.bot.retriever, filled.bot.reader)
 
-    with pytest.raises(RetrainError, match="Retraining failed: .*/no/such/model"):
+    with pytest.raises(RetrainError, match=r"Retraining failed: .*/no/such/model"):
         list(retraining.run(write_transcripts(tmp_path / "rows.jsonl", 3)))
 
 
@@ -120,7 +124,7 @@ def test_a_run_can_be_stopped_and_leaves_no_candidate(real, home, tmp_path):
     assert next(run)["step"] == 1
     threading.Timer(0.2, real.stop).start()
 
-    with pytest.raises(RetrainError, match="was stopped.*last checkpoint"):
+    with pytest.raises(RetrainError, match=r"was stopped.*last checkpoint"):
         list(run)
     assert AdapterRegistry(home / "adapters").aliases() == before
 

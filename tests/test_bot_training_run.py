@@ -21,7 +21,7 @@ def test_before_the_first_run_there_is_nothing_to_plot():
     """A fresh server says so."""
     run = TrainingRun()
 
-    assert (run.alive, run.failed, run.plot()["data"]) == (False, False, [])
+    assert (run.begun, run.alive, run.failed, run.plot()["data"]) == (False, False, False, [])
     assert run.status == "No retraining is under way."
 
 
@@ -32,7 +32,7 @@ def test_losses_are_kept_and_the_last_event_is_said():
 
     assert run.plot()["data"] == [[1, 2.0], [2, 1.0]]
     assert run.status == "v0002 is ready as candidate: promote it to let it speak."
-    assert (run.alive, run.failed) == (False, False)
+    assert (run.begun, run.alive, run.failed) == (True, False, False)
 
 
 def test_a_validation_loss_is_said():

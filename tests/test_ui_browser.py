@@ -72,6 +72,11 @@ def in_transit(home):
     return [path for path in (home / "uploads-in-transit").rglob("*") if path.is_file() and path.stat().st_size]
 
 
+def wait_for_champion(tab, version):
+    said = f"{version} is the champion"
+    tab.wait_for_function("said => document.querySelector('#versions').innerText.startsWith(said)", arg=said)
+
+
 def rows(home, query):
     with sqlite3.connect(home / "frontdesk.db") as db:
         return db.execute(query).fetchall()
@@ -159,7 +164,9 @@ def test_a_thumb_and_a_comment_are_stored(tab, home):
     tab.press("#comment textarea", "Enter")
     tab.wait_for_function("() => document.querySelector('#status').innerText.includes('Thank you for the comment')")
 
-    kept = rows(home, "SELECT question, thumb, comment FROM feedback JOIN answers ON answers.id = answer_id ORDER BY feedback.id")
+    kept = rows(
+        home, "SELECT question, thumb, comment FROM feedback JOIN answers a ON a.id = answer_id ORDER BY feedback.id"
+    )
     assert kept == [(asked, -1, ""), (asked, -1, "Too short for me.")]
 
 
@@ -231,14 +238,14 @@ def test_versions_are_listed_promoted_and_rolled_back(tab, home):
         tab.locator("#version input").click()
         tab.get_by_role("option", name=version).click()
         tab.get_by_role("button", name="Promote").click()
-        tab.wait_for_function(f"() => document.querySelector('#versions').innerText.startsWith('{version} is the champion')")
+        wait_for_champion(tab, version)
     show(tab, "Chat", "#chat")
     ask(tab, RETURN)
     assert f"tone {second}" in tab.locator("#status").inner_text()
 
     show(tab, "Tone", "#versions table")
     tab.get_by_role("button", name="Roll back").click()
-    tab.wait_for_function(f"() => document.querySelector('#versions').innerText.startsWith('{first} is the champion')")
+    wait_for_champion(tab, first)
     show(tab, "Chat", "#chat")
     ask(tab, RETURN)
     assert f"tone {first}" in tab.locator("#status").inner_text()

@@ -42,8 +42,8 @@ def many(tmp_path):
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(MANY):
-        text = "\n\n".join(f"## Part {part}\n\nGadget {number} has {part + 2} years of part {part}." for part in range(6))
-        (folder / f"gadget{number:03}.md").write_text(f"# Gadget {number}\n\n{text}\n")
+        parts = [f"## Part {part}\n\nGadget {number} has {part + 2} years of part {part}.\n" for part in range(6)]
+        (folder / f"gadget{number:03}.md").write_text("\n".join([f"# Gadget {number}\n", *parts]))
     return folder
 
 
