@@ -22,6 +22,7 @@ from knowledge.reader import MiniLmReader
 __all__ = ["main"]
 
 NAMES = ("answers", "evidence", "passage", "words")
+THRESHOLDS = (0.5, 0.6, 0.65, 0.7)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def measure(world: World, reader: Reader) -> list[Measured]:
     for asked in world.questions:
         history = [{"role": "user", "content": asked.earlier}] if asked.earlier else []
         question = standalone_question(asked.question, history)  # type: ignore[arg-type]
-        choice = gather(question, world.retriever, reader)
+        choice = gather(asked.question, world.retriever, reader, question)
         text = " ".join(item.sentence.plain for item in choice.evidence)
         gold = content_words(asked.gold)
         kept = len(gold & content_words(text)) / max(1, len(gold))
@@ -79,8 +80,8 @@ def report(rows: list[Measured]) -> None:
     for kind in ("near miss", "other topic", "left out"):
         good, bad = p[test & np.isin(kinds, ["faq"] if kind == "left out" else ["fact"])], p[test & (kinds == kind)]
         if len(bad):
-            refused, needlessly = (bad < 0.5).mean(), (good < 0.5).mean()
-            print(f"{kind}: AUROC {auroc(good, bad):.3f}, refused {refused:.2f}, needlessly {needlessly:.2f}")
+            at = ", ".join(f"{(bad < t).mean():.2f} (needlessly {(good < t).mean():.2f}) under {t}" for t in THRESHOLDS)
+            print(f"{kind}: AUROC {auroc(good, bad):.3f}, refused {at}")
     for kind in ("fact", "faq"):
         found = [row for row in rows if row.asked.kind == kind]
         if found:

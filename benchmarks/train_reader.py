@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 from rich.progress import Progress
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
 from benchmarks.reader_rows import Row, bank_rows, faq_rows, natural_rows, section_rows
@@ -105,6 +105,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "knowledge" / "reader_head")
     parser.add_argument("--bank-rounds", type=int, default=16)
     parser.add_argument("--share", type=float, default=1.0, help="share of the other rows to use, drawn by the seed")
+    parser.add_argument("--start", type=Path, help="go on from this head instead of a fresh one")
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
@@ -126,6 +128,8 @@ def main() -> None:
     lora = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear")
     wrapped = get_peft_model(encoder, lora, autocast_adapter_dtype=False)
     network = make_network(wrapped.bfloat16() if has_fast_bfloat16() else wrapped)
+    if options.start:
+        load_start(network, options.start)
     began = time.time()
     run(network, training, tokenizer.pad_token_id, options)
     scores = {
@@ -144,13 +148,19 @@ def main() -> None:
     )
 
 
+def load_start(network: Any, folder: Path) -> None:  # noqa: ANN401
+    """Weights of a head that was trained before; its rows are those of another seed and share."""
+    set_peft_model_state_dict(network.encoder, load_file(folder / "adapter_model.safetensors"))
+    network.load_state_dict(load_file(folder / "outputs.safetensors"), strict=False)
+
+
 def run(network: Any, training: Sequence[Item], pad: int, options: argparse.Namespace) -> None:  # noqa: ANN401
     """AdamW on float32 copies, warm-up, then a linear fall; a checkpoint every 200 steps."""
     draw = random.Random(options.seed)
     steps = [batch for _ in range(options.epochs) for batch in batches(training, draw)]
     weights = [p for p in network.parameters() if p.requires_grad]
     copies = [torch.nn.Parameter(p.detach().float()) for p in weights]
-    optimizer = torch.optim.AdamW(copies, lr=LEARNING_RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(copies, lr=options.learning_rate, weight_decay=0.01)
     checkpoint, first, recent = options.out / "checkpoint.pt", 0, 0.0
     options.out.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
@@ -166,7 +176,7 @@ def run(network: Any, training: Sequence[Item], pad: int, options: argparse.Name
         for step in range(first, len(steps)):
             share = step / len(steps)
             for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * min(1.0, share / WARMUP + 0.02) * (1 - share)
+                group["lr"] = options.learning_rate * min(1.0, share / WARMUP + 0.02) * (1 - share)
             loss = loss_of(network, steps[step], pad)
             loss.backward()
             for copy, weight in zip(copies, weights, strict=True):
@@ -200,7 +210,7 @@ def save(network: Any, options: argparse.Namespace, found: dict[str, Any]) -> No
     save_file(outputs, options.out / "outputs.safetensors")
     card = {
         "base": DEFAULT_MODEL, "created": datetime.now(UTC).isoformat(timespec="seconds"), "rank": RANK, "alpha": ALPHA,
-        "learning_rate": LEARNING_RATE, "epochs": options.epochs, "seed": options.seed, **found,
+        "learning_rate": options.learning_rate, "start": str(options.start or ""), "epochs": options.epochs, "seed": options.seed, **found,
         "packages": {name: version(name) for name in ("torch", "transformers", "peft")},
     }  # fmt: skip
     (options.out / "card.json").write_text(json.dumps(card, indent=1))

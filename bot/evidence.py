@@ -21,6 +21,7 @@ __all__ = [
     "group_sources",
     "heading_of",
     "pick",
+    "weighed",
 ]
 
 MOST_SENTENCES = 4
@@ -30,6 +31,7 @@ MOST_PROCEDURE_WORDS = 130
 MARGIN = 0.22
 COVERAGE_WEIGHT = 0.30  # share of the question's words found beside the sentence
 RANK_WEIGHT = 0.03  # each passage further down the list
+CORE_WEIGHT = 0.35  # of the question alone beside the whole message
 PROCEDURE = re.compile(
     r"\b(how (?:do|can|could|should|would|to)\b|steps?\b|walk me|show me how|where (?:do|can) i|"
     r"what (?:do i|should i|must i|can i) do|what do i (?:have|need) to|guide me|instructions?\b)",
@@ -98,8 +100,11 @@ class Reader(Protocol):
     candidates: int
     fault: str
 
-    def choose(self, question: str, passages: Sequence[RetrievedChunk]) -> Choice:
-        """One to four pieces of evidence (or all steps of one procedure); none when there is nothing to choose from."""
+    def choose(self, question: str, passages: Sequence[RetrievedChunk], core: str = "") -> Choice:
+        """One to four pieces of evidence (or all steps of one procedure); none when there is nothing to choose from.
+
+        `core` is the question without the story around it, where there is one.
+        """
         ...
 
     def warm_up(self) -> None:
@@ -142,9 +147,12 @@ def pick(
     ranked = sorted(scored, key=lambda item: -item.score)
     if not ranked:
         return ()
-    steps = _steps_of(ranked[0], sentences[ranked[0].passage])
-    if steps and PROCEDURE.search(question):
-        return tuple(Evidence(sentence, ranked[0].passage, ranked[0].score) for sentence in steps)
+    best = ranked[0]
+    for item in ranked if PROCEDURE.search(question) else ():
+        if item.passage == best.passage and item.score >= best.score - margin:
+            steps = _steps_of(item, sentences[item.passage])
+            if steps:
+                return tuple(Evidence(sentence, item.passage, best.score) for sentence in steps)
     close = [item for item in ranked if item.score >= ranked[0].score - margin]
     return tuple(_within_budget(close, sentences))
 
@@ -166,22 +174,39 @@ class SimilarityReader:
     def warm_up(self) -> None:
         """Nothing: the embedder is loaded already."""
 
-    def choose(self, question: str, passages: Sequence[RetrievedChunk]) -> Choice:
+    def choose(self, question: str, passages: Sequence[RetrievedChunk], core: str = "") -> Choice:
         """See `Reader.choose`."""
         sentences = [split_sentences(chunk.chunk.text) for chunk in passages]
-        places = [(p, s) for p, found in enumerate(sentences) for s in range(len(found))]
-        if not places:
-            return Choice(tuple(passages), ())
-        headings = [heading_of(passage) for passage in passages]
-        texts = [f"{headings[p]}. {_in_context(sentences[p], s)}" for p, s in places]
-        vectors = self.embedder.embed([question, *texts])
-        similarity = np.asarray(vectors[1:] @ vectors[0])
-        asked = content_words(question)
+        scores = self.scores(question, core, passages, sentences)
         scored = [
-            Evidence(sentences[p][s], p, float(cosine) + COVERAGE_WEIGHT * _share(asked, text) - RANK_WEIGHT * p)
-            for (p, s), text, cosine in zip(places, texts, similarity, strict=True)
+            Evidence(sentence, place, score - RANK_WEIGHT * place)
+            for place, found in enumerate(sentences)
+            for sentence, score in zip(found, scores[place], strict=True)
         ]
         return Choice(tuple(passages), pick(question, scored, sentences, MARGIN))
+
+    def scores(
+        self, question: str, core: str, passages: Sequence[RetrievedChunk], sentences: Sequence[Sequence[Sentence]]
+    ) -> list[list[float]]:
+        """Of each sentence of each passage: cosine plus 0.3 x shared words, for the question and its core together."""
+        views = weighed(question, core)
+        texts = [
+            [f"{heading_of(passage)}. {_in_context(found, at)}" for at in range(len(found))]
+            for passage, found in zip(passages, sentences, strict=True)
+        ]
+        flat = [text for found in texts for text in found]
+        vectors = self.embedder.embed([*(view for view, _ in views), *flat])
+        total = np.zeros(len(flat))
+        for place, (view, weight) in enumerate(views):
+            shared = np.array([_share(content_words(view), text) for text in flat])
+            total += weight * (vectors[len(views) :] @ vectors[place] + COVERAGE_WEIGHT * shared)
+        scores = iter(total.tolist())
+        return [[next(scores) for _ in found] for found in texts]
+
+
+def weighed(question: str, core: str) -> list[tuple[str, float]]:
+    """The forms of a question with their weights, which add up to 1."""
+    return [(question, 1 - CORE_WEIGHT), (core, CORE_WEIGHT)] if core else [(question, 1.0)]
 
 
 def _share(asked: frozenset[str], text: str) -> float:
@@ -207,9 +232,9 @@ def _announces(sentences: Sequence[Sentence], at: int) -> bool:
     return follows and sentences[at].kind == "sentence" and sentences[at].plain.endswith(":")
 
 
-def _steps_of(best: Evidence, sentences: Sequence[Sentence]) -> list[Sentence]:
-    """All steps of the list that `best` belongs to or announces, with the line that introduces it; else nothing."""
-    at = sentences.index(best.sentence)
+def _steps_of(item: Evidence, sentences: Sequence[Sentence]) -> list[Sentence]:
+    """All steps of the list that `item` belongs to or announces, with the line that introduces it; else nothing."""
+    at = sentences.index(item.sentence)
     if _announces(sentences, at):
         at += 1
     if sentences[at].kind != "step":

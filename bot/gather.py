@@ -23,6 +23,7 @@ SECOND = re.compile(
     r"|,\s+(?:and|or|but)\s+(?=(?:is|are|can|could|do|does|will|would|may)\b)",
     re.IGNORECASE,
 )
+CLAUSE = re.compile(r",\s+(?=(?:what|how|when|where|which|who|can|do|does|is|are|will|would)\b)", re.IGNORECASE)
 FEWEST_WORDS = 4  # a shorter part ("and when?") says nothing alone
 WEAKER = 0.5  # a part whose chance is under this share of the best part's is left out
 
@@ -35,35 +36,60 @@ class Retriever(Protocol):
         ...
 
 
-def question_parts(message: str) -> list[str]:
-    """The questions in a message, each with words enough to stand alone; the whole message where there are not two."""
-    sentences = [part.strip() for part in SENTENCE.split(message.strip()) if part.strip()]
-    asked = [s for s in sentences if s.endswith("?") or ASKING.match(s)]
-    parts = [part.strip() for sentence in asked for part in SECOND.split(sentence)]
-    return parts if len(parts) > 1 and all(len(part.split()) >= FEWEST_WORDS for part in parts) else [message]
+def question_parts(message: str) -> list[tuple[str, str]]:
+    """The questions in a message as (with its story, alone); one pair, alone maybe empty, where there are not two.
+
+    "The mixer is wrong. What does a return cost, and when is it paid?" gives both questions, each after the story.
+    """
+    asked = _asking(message)
+    story = " ".join(sentence for sentence in _sentences(message) if sentence not in asked)
+    parts: list[tuple[str, str]] = []
+    for sentence in asked:
+        lead, tail = _lead(sentence)
+        parts += [(" ".join(filter(None, (story, lead, part))), part) for part in map(str.strip, SECOND.split(tail))]
+    if len(parts) > 1 and all(len(part.split()) >= FEWEST_WORDS for _, part in parts):
+        return parts
+    core = _lead(asked[0])[1] if len(asked) == 1 else ""
+    return [(message, core if 0 < len(core) < len(message.strip()) else "")]
 
 
-def gather(question: str, retriever: Retriever, reader: Reader) -> Choice:
-    """The reader's choice; several questions in one message are looked up one by one and put together."""
+def gather(question: str, retriever: Retriever, reader: Reader, standalone: str | None = None) -> Choice:
+    """The reader's choice; several questions in one message are looked up one by one and put together.
+
+    `standalone` is the form that makes sense without the turns before; a follow-up is never taken apart.
+    """
+    if standalone is not None and standalone != question:
+        return _choose(standalone, "", retriever, reader)
     parts = question_parts(question)
+    choices = [_choose(whole, core, retriever, reader) for whole, core in parts]
     if len(parts) == 1:
-        return reader.choose(question, _candidates(question, retriever, reader.candidates))
-    choices = [reader.choose(part, _candidates(part, retriever, reader.candidates)) for part in parts]
+        return choices[0]
     best = max((choice.answers or 0.0 for choice in choices), default=0.0)
-    kept = [choice for choice in choices if choice.answers is None or choice.answers >= WEAKER * best]
-    return _joined(kept)
+    return _joined([choice for choice in choices if choice.answers is None or choice.answers >= WEAKER * best])
 
 
-def _candidates(question: str, retriever: Retriever, count: int) -> list[RetrievedChunk]:
-    """Passages for the whole message and, where it has small talk around the question, for the question alone."""
-    found = {passage.chunk.id: passage for passage in retriever.retrieve(question, top_k=count)}
-    sentences = [part for part in SENTENCE.split(question.strip()) if part]
-    asked = [s for s in sentences if s.endswith("?") or ASKING.match(s)]
-    if len(asked) == 1 and len(sentences) > 1:
-        for passage in retriever.retrieve(asked[0], top_k=count):
-            known = found.get(passage.chunk.id)
-            found[passage.chunk.id] = passage if known is None or passage.score > known.score else known
-    return sorted(found.values(), key=lambda passage: (-passage.score, passage.chunk.id))
+def _choose(whole: str, core: str, retriever: Retriever, reader: Reader) -> Choice:
+    found = {passage.chunk.id: passage for passage in retriever.retrieve(whole, top_k=reader.candidates)}
+    for passage in retriever.retrieve(core, top_k=reader.candidates) if core else ():
+        known = found.get(passage.chunk.id)
+        found[passage.chunk.id] = passage if known is None or passage.score > known.score else known
+    ranked = sorted(found.values(), key=lambda passage: (-passage.score, passage.chunk.id))
+    return reader.choose(whole, ranked[: reader.candidates], core)
+
+
+def _sentences(message: str) -> list[str]:
+    return [part.strip() for part in SENTENCE.split(message.strip()) if part.strip()]
+
+
+def _asking(message: str) -> list[str]:
+    return [s for s in _sentences(message) if s.endswith("?") or ASKING.match(s) or _lead(s)[0]]
+
+
+def _lead(sentence: str) -> tuple[str, str]:
+    """What stands before the question in its sentence ("About the mixer, how much is it"), and the question."""
+    cut = CLAUSE.search(sentence)
+    tail = sentence[cut.end() :].strip() if cut else sentence
+    return (sentence[: cut.start()] + ",", tail) if cut and len(tail.split()) >= FEWEST_WORDS else ("", sentence)
 
 
 def _joined(choices: Sequence[Choice]) -> Choice:

@@ -14,7 +14,7 @@ ALIGNED = 0.40  # share of a unit's content words that must stand in the evidenc
 KEPT_WORDS = 0.55  # share of the evidence's content words that the draft must keep
 MOST_NEW_WORDS = 0.34  # share of the draft's content words that may stand neither in evidence nor question
 PHRASE_WORDS = 18  # a greeting or closing line is short
-QUOTE_MARGIN = 0.2  # evidence this close to the best is quoted when the draft left it out
+QUOTE_MARGIN = 0.35  # evidence this close to the best is quoted when the draft left it out
 MOST_ANSWER_WORDS = 80
 NEGATION = re.compile(r"\b(?:no|not|never|none|cannot|without|nor|neither|unable)\b|n['’]t\b", re.IGNORECASE)
 

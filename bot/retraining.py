@@ -136,7 +136,7 @@ def attach_sources(row: dict[str, Any], retriever: Retriever, reader: Reader) ->
     if not asked:
         return row
     before = [m for m in row["messages"][: _last_question(row["messages"])] if m["role"] != "system"]
-    choice = gather(standalone_question(asked[-1], before), retriever, reader)
+    choice = gather(asked[-1], retriever, reader, standalone_question(asked[-1], before))
     sources = [asdict(to_prompt_source(source)) for source in choice.sources]
     return {**row, "sources": sources}
 

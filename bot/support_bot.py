@@ -104,7 +104,7 @@ class SupportBot:
         yield self._finish(course, Outcome.ANSWERED)
 
     def _read(self, course: _Course) -> None:
-        choice = gather(course.standalone, self.retriever, self.reader)
+        choice = gather(course.question, self.retriever, self.reader, course.standalone)
         course.passages, course.sources = choice.passages, choice.sources
         course.confidence = confidence(read_signals(course.standalone, choice))
         course.lap("read", course.began)

@@ -51,7 +51,7 @@ def _row(
 ) -> dict[str, Any] | None:
     history = _history(asked)
     standalone = standalone_question(asked.question, history)
-    sources = gather(standalone, world.retriever, reader).sources
+    sources = gather(asked.question, world.retriever, reader, standalone).sources
     gold = content_words(asked.gold)
     openings = [fill(text, dict(asked.values)) for text in fact.acknowledge if len(text.split()) <= OPENING_WORDS]
     held = content_words(" ".join(source.text for source in sources))

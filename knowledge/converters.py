@@ -34,6 +34,9 @@ CFB_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of password-pro
 NO_TEXT = (b"%PDF-", b"PK\x03\x04", CFB_MAGIC, b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
 
 
+LIST_MARK = re.compile(r"(?:[-*•]|\d{1,2}[.)])\s")
+
+
 @dataclass(frozen=True)
 class Converted:
     """What the catalog stores: Markdown and a title."""
@@ -173,14 +176,24 @@ def _pdf_page(page: Any, number: int) -> str:  # noqa: ANN401 - a PdfPage, impor
 
 
 def _mark_headings(text: str) -> str:
-    """Short lines without a final stop, before a longer one, are headings: a PDF has no other sign of them."""
+    """Short lines without a final stop, before a longer one, are headings: a PDF has no other sign of them.
+
+    A line that goes on where the one before had no room left, or in small letters, is joined to it.
+    """
     lines = [line.strip() for line in text.split("\n")]
+    full = 0.75 * max(map(len, lines))
     out: list[str] = []
-    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+    for before, line, after in zip(["", *lines], lines, [*lines[1:], ""], strict=False):
         short = 0 < len(line) <= 60 and line[:1].isupper() and not re.search(r"[.:;,!?]$|\d$", line)
         is_heading = short and len(line.split()) <= 8 and (len(after) > len(line) + 15)
         previous_open = out and out[-1] and not re.search(r"[.:!?]$", out[-1]) and not out[-1].startswith("#")
-        out.append(f"\n## {line}\n" if is_heading and not previous_open else line)
+        goes_on = previous_open and (len(before) >= full or line[:1].islower())
+        if is_heading and not previous_open:
+            out.append(f"\n## {line}\n")
+        elif out and line and (goes_on or line[:1].islower()) and not LIST_MARK.match(line) and out[-1]:
+            out[-1] += f" {line}"
+        else:
+            out.append(line)
     return "\n".join(out)
 
 

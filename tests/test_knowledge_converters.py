@@ -100,6 +100,14 @@ def test_pages_of_a_pdf_are_marked():
     assert markdown == "<!-- page 1 -->\n\nFirst text.\n\n<!-- page 2 -->\n\nSecond text."
 
 
+def test_a_wrapped_line_of_a_pdf_is_joined_to_the_one_before():
+    """A step that runs over two lines stays one step."""
+    lines = "To open an account:\n1. Fill in the form with your company name and\naddress.\n2. Wait for our email."
+    markdown = convert("a.pdf", pdf(lines)).markdown
+
+    assert "1. Fill in the form with your company name and address.\n2. Wait for our email." in markdown
+
+
 def test_a_short_line_over_a_long_one_is_a_heading_in_a_pdf():
     """A PDF has no other sign of a heading."""
     markdown = convert("a.pdf", pdf("Opening hours\nWe are open from Monday to Saturday until six.")).markdown
