@@ -80,7 +80,7 @@ def bank_worlds(embedder: Embedder, count: int, seed: int = 0, unseen: bool = Fa
 def _document(topic: Topic, values: dict[str, str], draw: random.Random) -> tuple[str, list[PracticeQuestion]]:
     """The Markdown of a topic, each fact once: as prose, under a heading of its own, or as a numbered procedure."""
     headed = draw.random() < 0.5
-    parts = [f"# {draw.choice(topic.titles)}"]
+    parts = [f"# {fill(draw.choice(topic.titles), values)}"]
     questions: list[PracticeQuestion] = []
     for fact in topic.facts:
         steps = [answer for answer in fact.answers if has_steps(answer)]

@@ -123,7 +123,7 @@ def _bank_row(
 
     gold_text = next((wording(fact) for fact in topic.facts if fact.id == with_fact), None)
     text, gold = _joined([wording(fact) for fact in chosen], gold_text, draw, "\n\n")
-    return make_row(question, draw.choice(topic.titles), text, gold, held_out(topic.id))
+    return make_row(question, fill(draw.choice(topic.titles), values), text, gold, held_out(topic.id))
 
 
 def section_rows(path: Path, draw: random.Random) -> Iterator[Row]:

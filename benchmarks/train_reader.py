@@ -209,10 +209,19 @@ def save(network: Any, options: argparse.Namespace, found: dict[str, Any]) -> No
     }
     save_file(outputs, options.out / "outputs.safetensors")
     card = {
-        "base": DEFAULT_MODEL, "created": datetime.now(UTC).isoformat(timespec="seconds"), "rank": RANK, "alpha": ALPHA,
-        "learning_rate": options.learning_rate, "start": str(options.start or ""), "epochs": options.epochs, "seed": options.seed, **found,
+        "base": DEFAULT_MODEL,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rank": RANK,
+        "alpha": ALPHA,
+        "learning_rate": options.learning_rate,
+        "start": str(options.start or ""),
+        "share": options.share,
+        "bank_rounds": options.bank_rounds,
+        "epochs": options.epochs,
+        "seed": options.seed,
+        **found,
         "packages": {name: version(name) for name in ("torch", "transformers", "peft")},
-    }  # fmt: skip
+    }
     (options.out / "card.json").write_text(json.dumps(card, indent=1))
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
 

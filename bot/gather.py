@@ -25,6 +25,7 @@ SECOND = re.compile(
 )
 CLAUSE = re.compile(r",\s+(?=(?:what|how|when|where|which|who|can|do|does|is|are|will|would)\b)", re.IGNORECASE)
 FEWEST_WORDS = 4  # a shorter part ("and when?") says nothing alone
+MARGIN = 0.45  # evidence of a part that is this far under the best of all parts is left out
 WEAKER = 0.5  # a part whose chance is under this share of the best part's is left out
 
 
@@ -99,9 +100,11 @@ def _joined(choices: Sequence[Choice]) -> Choice:
         passages |= {p.chunk.id: p for p in choice.passages if p.chunk.id not in passages}
     places = {name: place for place, name in enumerate(passages)}
     evidence: dict[tuple[int, int], Evidence] = {}
+    best = max((item.score for choice in choices for item in choice.evidence), default=0.0)
+    share = max(1, 4 // len(choices))
     for choice in choices:
-        share = max(1, 4 // len(choices))
-        for item in choice.evidence[:share] if not _is_procedure(choice) else choice.evidence:
+        near = [item for item in choice.evidence if item.score >= best - MARGIN]
+        for item in near if _is_procedure(choice) else near[:share]:
             place = places[choice.passages[item.passage].chunk.id]
             evidence.setdefault((place, item.sentence.start), replace(item, passage=place))
     answers = [choice.answers for choice in choices if choice.answers is not None]

@@ -21,7 +21,7 @@ MARGIN = 0.4  # a sentence this far under the best one is left out
 
 
 class HeadReader:
-    """See `Reader`. The head ranks twice the passages that are kept; head and similarity together score their sentences.
+    """See `Reader`. The head ranks twice the passages that are kept; it and similarity score their sentences.
 
     Where the head cannot be used, similarity alone reads, and `fault` says so.
     """

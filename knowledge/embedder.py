@@ -20,6 +20,7 @@ __all__ = [
     "SentenceTransformerEmbedder",
     "has_fast_bfloat16",
     "model_location",
+    "quiet_loading",
 ]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -160,7 +161,7 @@ def _load(name: str) -> Any:  # noqa: ANN401
 
     place = model_location(name)
     try:
-        with _without_progress_bar():
+        with quiet_loading():
             model = SentenceTransformer(place, device="cpu", local_files_only=Path(place).is_dir())
         if has_fast_bfloat16():
             model[0].bfloat16()
@@ -173,15 +174,17 @@ def _load(name: str) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def _without_progress_bar() -> Iterator[None]:
-    """No "Loading weights" on the terminal, and the setting as it was afterwards."""
+def quiet_loading() -> Iterator[None]:
+    """No "Loading weights" bar and no load report on the terminal, and the settings as they were afterwards."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 

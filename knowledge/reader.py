@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from knowledge.embedder import has_fast_bfloat16, model_location
+from knowledge.embedder import has_fast_bfloat16, model_location, quiet_loading
 from knowledge.errors import ReaderError
 
 __all__ = [
@@ -196,9 +196,10 @@ def _load(folder: Path) -> tuple[Any, Any]:
     try:
         card = json.loads((folder / "card.json").read_text())
         place = model_location(card["base"])
-        tokenizer = AutoTokenizer.from_pretrained(place)
-        encoder = AutoModel.from_pretrained(place, local_files_only=True, add_pooling_layer=False)
-        network = make_network(PeftModel.from_pretrained(encoder, str(folder)).merge_and_unload())
+        with quiet_loading():
+            tokenizer = AutoTokenizer.from_pretrained(place)
+            encoder = AutoModel.from_pretrained(place, local_files_only=True, add_pooling_layer=False)
+            network = make_network(PeftModel.from_pretrained(encoder, str(folder)).merge_and_unload())
         outputs = load_file(folder / "outputs.safetensors")
         network.passage.load_state_dict({"weight": outputs["passage.weight"], "bias": outputs["passage.bias"]})
         network.sentence.load_state_dict({"weight": outputs["sentence.weight"], "bias": outputs["sentence.bias"]})

@@ -1,11 +1,16 @@
 """A streamed draft, cut into units as soon as each is complete."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.drafts import cut_units
 
-DRAFT = "Good question.\n\nYou have 45 days, e.g. for kettles. [1] It is free. [2]\n1. Sign in.\n2. Wait. [1]\n\nAnything else?"
+DRAFT = (
+    "Good question.\n\nYou have 45 days, e.g. for kettles. [1] It is free. [2]\n"
+    "1. Sign in.\n2. Wait. [1]\n\nAnything else?"
+)
 
 
 def test_marks_stay_with_the_sentence_before_them():
@@ -36,7 +41,7 @@ def test_a_unit_is_released_before_the_draft_ends():
 def test_how_the_draft_is_cut_into_pieces_does_not_matter(cuts):
     """Tokens of any length give the same units."""
     edges = sorted({0, *cuts, len(DRAFT)})
-    pieces = [DRAFT[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [DRAFT[a:b] for a, b in pairwise(edges)]
 
     assert list(cut_units(pieces)) == list(cut_units([DRAFT]))
 

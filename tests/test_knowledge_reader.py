@@ -8,7 +8,10 @@ from knowledge.embedder import model_location
 from knowledge.errors import ReaderError
 from knowledge.reader import HEAD, MiniLmReader, Passage, WordReader, collate, encode, padded_length
 
-TEXT = "Small appliances can be returned within 45 days of delivery. The store opens at nine. Gift cards cannot be returned."
+TEXT = (
+    "Small appliances can be returned within 45 days of delivery. The store opens at nine. "
+    "Gift cards cannot be returned."
+)
 SPANS = ((0, 60), (61, 85), (86, 116))
 RETURNS = Passage("Returns. How long you have", TEXT, SPANS)
 STORE = Passage("Our store", "You find us next to the market. Dogs are welcome.", ((0, 31), (32, 49)))

@@ -51,7 +51,7 @@ def read_topics(folder: Path = BANK) -> list[Topic]:
 
 def draw_values(topic: Topic, company: Mapping[str, str], draw: random.Random) -> dict[str, str]:
     """A value for every slot of a topic, over those of the company: the same draw gives the same values."""
-    return {**company, **{name: _value(slot, draw) for name, slot in topic.slots.items()}}
+    return {**company, **{name: fill(_value(slot, draw), company) for name, slot in topic.slots.items()}}
 
 
 def draw_company(draw: random.Random) -> dict[str, str]:
