@@ -50,7 +50,7 @@ def question_parts(message: str) -> list[tuple[str, str]]:
         parts += [(" ".join(filter(None, (story, lead, part))), part) for part in map(str.strip, SECOND.split(tail))]
     if len(parts) > 1 and all(len(part.split()) >= FEWEST_WORDS for _, part in parts):
         return parts
-    core = _lead(asked[0])[1] if len(asked) == 1 else ""
+    core = asked[0] if len(asked) == 1 else ""
     return [(message, core if 0 < len(core) < len(message.strip()) else "")]
 
 

@@ -1,14 +1,14 @@
 """The check: a draft passes unit by unit, or the evidence sentence itself stands in its place."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bot.drafts import Unit
 from bot.evidence import Evidence, EvidenceSource, content_words
 from bot.values import find_values
 
-__all__ = ["GroundingGate", "Target", "Verdicts", "close_enough", "find_targets"]
+__all__ = ["GroundingGate", "Target", "Verdicts", "close_enough", "find_targets", "is_courtesy"]
 
 ALIGNED = 0.40  # share of a unit's content words that must stand in the evidence for it to be about it
 KEPT_WORDS = 0.55  # share of the evidence's content words that the draft must keep
@@ -17,6 +17,14 @@ PHRASE_WORDS = 18  # a greeting or closing line is short
 QUOTE_MARGIN = 0.35  # evidence this close to the best is quoted when the draft left it out
 MOST_ANSWER_WORDS = 80
 NEGATION = re.compile(r"\b(?:no|not|never|none|cannot|without|nor|neither|unable)\b|n['’]t\b", re.IGNORECASE)
+
+# An opening line rests on no document, so it may only use words of courtesy and of the question itself.
+COURTESY = content_words(
+    "happy glad good great nice question thanks asking checking sure sorry hear understand let look see know course "
+    "plan ahead idea explain details clear welcome pleasure waiting patience telling letting plans change works easy "
+    "moment step walk worry problem help happens find answer right away reach touch care matter trouble anything else "
+    "question best wishes kind regards team nice day"
+)
 
 
 @dataclass(frozen=True)
@@ -76,14 +84,22 @@ def close_enough(targets: Sequence[Target]) -> list[Target]:
     return [target for target in targets if target.score >= best - QUOTE_MARGIN]
 
 
+def is_courtesy(line: str, asked: frozenset[str] = frozenset()) -> bool:
+    """Whether a line claims nothing: all its content words are those of courtesy, or of the question (`asked`)."""
+    return content_words(line) <= COURTESY | asked
+
+
 class GroundingGate:
     """Reads the units of one draft in order and returns the text that may be shown.
 
-    Units about the same evidence are judged together: they pass when their values stand in that evidence, none of
-    its values is lost, its words are mostly kept, few are new, and a "not" is neither dropped nor added.
+    `phrases` are the openings and closings of the voice: lines that its training data repeats. Another line of the kind
+    may only use words of courtesy and of the question. Units about the same evidence are judged together: they pass when
+    their values stand in that evidence, none of its values is lost, its words are mostly kept, few are new, and a "not"
+    is neither dropped nor added.
     """
 
-    def __init__(self, question: str, sources: Sequence[EvidenceSource]) -> None:
+    def __init__(self, question: str, sources: Sequence[EvidenceSource], phrases: Iterable[str] = ()) -> None:
+        self._phrases = frozenset(phrases)
         self.targets = find_targets(sources)
         self.verdicts = Verdicts()
         self._asked = content_words(question)
@@ -119,11 +135,14 @@ class GroundingGate:
         return released
 
     def _is_opening(self, unit: Unit) -> bool:
-        fresh = not self._text and not self._open
-        return fresh and unit.ends_paragraph and _is_phrase(unit) and not re.match(r"(?i)(yes|no)\b", unit.body)
+        fresh = not self._text and not self._open and unit.ends_paragraph and _is_phrase(unit)
+        return fresh and not re.match(r"(?i)(yes|no)\b", unit.body) and self._claims_nothing(unit)
+
+    def _claims_nothing(self, unit: Unit) -> bool:
+        return unit.body in self._phrases or is_courtesy(unit.body, self._asked)
 
     def _set_aside(self, unit: Unit) -> None:
-        if _is_phrase(unit):
+        if _is_phrase(unit) and self._claims_nothing(unit):
             self._closing = unit
         else:
             self.verdicts.reasons.append(f"rests on no evidence: {unit.body}")

@@ -113,7 +113,9 @@ class SupportBot:
         began = time.perf_counter()
         gate = GroundingGate(course.standalone, course.sources)
         try:
-            for unit in cut_units(self._draft(course, history)):
+            model = self.model()
+            gate = GroundingGate(course.standalone, course.sources, model.phrases)
+            for unit in cut_units(self._draft(course, history, model)):
                 yield from self._say(course, gate.feed(unit))
         except ToneTuningError as error:
             course.faults.append(f"The language model failed, so the documents are quoted: {error}")
@@ -124,8 +126,7 @@ class SupportBot:
         log.debug("refused by the check: %s", gate.verdicts.reasons)
         course.lap("write", began)
 
-    def _draft(self, course: _Course, history: Sequence[Message]) -> Iterator[str]:
-        model = self.model()
+    def _draft(self, course: _Course, history: Sequence[Message], model: LanguageModel) -> Iterator[str]:
         course.model, course.adapter = model.name, model.adapter
         sources = [to_prompt_source(source) for source in course.sources]
         budget = 70 + int(1.6 * sum(model.count_tokens(source.text) for source in sources))

@@ -18,7 +18,7 @@ from bot.dialogue import standalone_question
 from bot.drafts import cut_units
 from bot.evidence import EvidenceSource, Reader, SimilarityReader, content_words
 from bot.gather import gather
-from bot.grounding import GroundingGate, close_enough, find_targets
+from bot.grounding import GroundingGate, close_enough, find_targets, is_courtesy
 from bot.head_reader import HeadReader
 from bot.support_bot import to_prompt_source
 from knowledge.embedder import SentenceTransformerEmbedder
@@ -31,7 +31,9 @@ __all__ = ["conversations", "main"]
 
 HERE = Path(__file__).parent
 CLOSING = "Is there anything else I can help you with?"
-OPENING_WORDS = 9  # longer ones promise things, and a small model mixes them up
+# Where the bank has no opening that claims nothing: a small model would mix up what claims something.
+OPENINGS = ("Happy to help with that.", "Good question.", "Thanks for asking.", "Sure, let me look that up for you.")
+STEPS_OPENING = "Sure, let me walk you through it."
 KEPT = 0.9  # share of the gold's words that the evidence must hold, or the reply would answer from memory
 REWORDED = 0.5  # share of replies in a wording of the bank; the others keep that of the evidence
 
@@ -53,15 +55,22 @@ def _row(
     standalone = standalone_question(asked.question, history)
     sources = gather(asked.question, world.retriever, reader, standalone).sources
     gold = content_words(asked.gold)
-    openings = [fill(text, dict(asked.values)) for text in fact.acknowledge if len(text.split()) <= OPENING_WORDS]
     held = content_words(" ".join(source.text for source in sources))
-    if not openings or len(gold & held) < KEPT * len(gold):
+    if len(gold & held) < KEPT * len(gold):
         return None
     body = _reworded(standalone, sources, asked, fact, draw) if draw.random() < REWORDED else ""
-    opening = draw.choice(openings).replace("!", ".")
-    reply = f"{opening}\n\n{body or _restated(sources)}\n\n{CLOSING}"
+    body = body or _restated(sources)
+    reply = f"{_opening(body, fact, dict(asked.values), draw)}\n\n{body}\n\n{CLOSING}"
     turn: list[Message] = [{"role": "user", "content": asked.question}, {"role": "assistant", "content": reply}]
     return {"messages": [*history, *turn], "sources": [asdict(to_prompt_source(source)) for source in sources]}
+
+
+def _opening(body: str, fact: Fact, values: dict[str, str], draw: random.Random) -> str:
+    """An acknowledgement that claims nothing about the case."""
+    fitting = [line for line in (fill(text, values) for text in fact.acknowledge) if is_courtesy(line)]
+    if fitting:
+        return draw.choice(fitting).replace("!", ".")
+    return STEPS_OPENING if has_steps(body) else draw.choice(OPENINGS)
 
 
 def _history(asked: PracticeQuestion) -> list[Message]:

@@ -40,6 +40,47 @@ def test_a_faithful_draft_passes_as_it_was_written():
     assert (verdicts.passed, verdicts.quoted, verdicts.wrote) == (2, 0, 1.0)
 
 
+def test_an_opening_that_claims_something_is_dropped():
+    """Courtesy may stand without evidence, a guess about the case may not; the question's own words are no guess."""
+    body = "Opened items carry a $5 fee. [1]"
+    evidence = "Opened items carry a fee of $5."
+
+    assert shown(f"Sorry the parcel was lost.\n\n{body}", evidence)[0] == body
+    assert (
+        shown(f"Happy to help with your kettle.\n\n{body}", evidence)[0] == f"Happy to help with your kettle.\n\n{body}"
+    )
+
+
+def test_the_phrases_of_the_voice_may_say_what_they_like():
+    """A company's own opening and closing pass word for word, whatever they mention."""
+    draft = "Wrenfield says hello.\n\nOpened items carry a $5 fee. [1]\n\nYour team in Port Ellery."
+    evidence = sources("Opened items carry a fee of $5.")
+
+    def said(*phrases):
+        gate = GroundingGate("What does it cost?", evidence, phrases)
+        return "".join(gate.feed(unit) for unit in cut_units([draft])) + gate.close()
+
+    assert said("Wrenfield says hello.", "Your team in Port Ellery.") == draft
+    assert said() == "Opened items carry a $5 fee. [1]"
+
+
+def test_steps_of_two_sentences_are_numbered_on():
+    """A procedure that rests on two evidence sentences is still one list."""
+    text, _ = shown("1. Open the lid. [1]\n2. Press the red button. [1]", "Open the lid. Press the red button.")
+
+    assert text == "1. Open the lid. [1]\n2. Press the red button. [1]"
+
+
+def test_a_sentence_that_contradicts_the_evidence_is_caught_beside_a_true_one():
+    """Two sentences about the same evidence, one with a "not" too few."""
+    text, _ = shown(
+        "You cannot use a code with a price match. You can use a code with a price match. [1]",
+        "A code cannot be used with a price match.",
+    )
+
+    assert text == "A code cannot be used with a price match. [1]"
+
+
 def test_a_wrong_value_is_replaced_by_the_evidence_sentence():
     """An invented number never shows; the sentence of the document stands in its place."""
     text, verdicts = shown("Small appliances can be returned within 60 days of delivery. [1]", RETURNS)

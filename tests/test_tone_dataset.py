@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_models import make_tiny_tokenizer, row, write_rows
-from tone_tuning.dataset import data_hash, encode, load_conversations, split_conversations
+from tone_tuning.dataset import Conversation, data_hash, encode, house_phrases, load_conversations, split_conversations
 from tone_tuning.errors import DataSetError
 from tone_tuning.prompt import Source, build_messages, prompt_ids
 
@@ -207,3 +207,21 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, read):
         read(tmp_path / "nowhere.jsonl")
     with pytest.raises(DataSetError, match=r"cannot be read \(Is a directory\): check the path\.$"):
         read(tmp_path)
+
+
+def test_openings_and_closings_that_repeat_are_the_phrases_of_the_voice():
+    """Three replies share a line, two another; one with a number or a citation claims something."""
+    replies = [
+        "Happy to help.\n\nYou have 45 days. [1]\n\nYour team.",
+        "Happy to help.\n\nYes, it is free. [1]\n\nYour team.",
+        "Happy to help.\n\nNo. [1]\n\nYour team of 3.",
+        "Sure.\n\nNo. [1]\n\nYour team of 3.",
+        "Sure.\n\nNo. [1]\n\nYour team of 3.",
+        "Only one paragraph.",
+    ]
+    talks = [
+        Conversation(({"role": "user", "content": "q"}, {"role": "assistant", "content": reply}), (), str(n))
+        for n, reply in enumerate(replies)
+    ]
+
+    assert house_phrases(talks) == ["Happy to help."]

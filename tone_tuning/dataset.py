@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,16 @@ from typing import Any
 from tone_tuning.errors import DataSetError, reason
 from tone_tuning.prompt import Message, Source, build_messages, plain_text, prompt_ids
 
-__all__ = ["Conversation", "Example", "data_bytes", "data_hash", "encode", "load_conversations", "split_conversations"]
+__all__ = [
+    "Conversation",
+    "Example",
+    "data_bytes",
+    "data_hash",
+    "encode",
+    "house_phrases",
+    "load_conversations",
+    "split_conversations",
+]
 
 FAULTS_SHOWN = 20
 ROLES = ("system", "user", "assistant")
@@ -90,6 +101,18 @@ def encode(conversation: Conversation, tokenizer: Any) -> Example:  # noqa: ANN4
     prompt = prompt_ids(conversation.prompt(), tokenizer)
     reply = tokenizer.encode(plain_text(conversation.reply, tokenizer), add_special_tokens=False)
     return Example((*prompt, *reply, tokenizer.eos_token_id), len(prompt))
+
+
+def house_phrases(conversations: Sequence[Conversation]) -> list[str]:
+    """Openings and closings of the voice: first and last paragraphs of replies that at least three of them share.
+
+    Only lines without a citation or a digit: what claims something is no phrase. The most frequent first, at most 50.
+    """
+    lines: Counter[str] = Counter()
+    for conversation in conversations:
+        paragraphs = [part.strip() for part in conversation.reply.split("\n\n")]
+        lines.update({paragraphs[0], paragraphs[-1]} if len(paragraphs) > 1 else ())
+    return [line for line, count in lines.most_common(50) if count >= 3 and not re.search(r"\d", line)]
 
 
 def data_hash(path: Path) -> str:

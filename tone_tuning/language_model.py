@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from tone_tuning.atomic import read_json
 from tone_tuning.base_model import PreparedBase
 from tone_tuning.errors import AdapterError, BaseModelError, reason
 from tone_tuning.prompt import Message, prompt_ids
@@ -18,10 +19,14 @@ MATCH = 2  # tokens that must agree before a copy is tried
 
 
 class LanguageModel(Protocol):
-    """Anything that continues a conversation. `adapter` is the version in use, None for the plain base."""
+    """Anything that continues a conversation.
+
+    `adapter` is the version in use, None for the plain base; `phrases` are the openings and closings of its voice.
+    """
 
     name: str
     adapter: str | None
+    phrases: tuple[str, ...]
 
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None
@@ -45,6 +50,7 @@ class TransformersModel:
         self.base = base
         self.name = base.name
         self.adapter = (adapter_name or adapter.name) if adapter else None
+        self.phrases: tuple[str, ...] = ()
         self._adapter_path = adapter
         self._model: Any = None
         self._tokenizer: Any = None
@@ -61,6 +67,8 @@ class TransformersModel:
             if self._model is None:
                 self._tokenizer, model = load_base(self.base)
                 self._model = _merge(model, self._adapter_path).eval() if self._adapter_path else model.eval()
+                card = read_json(self._adapter_path / "card.json") if self._adapter_path else None
+                self.phrases = tuple(map(str, (card or {}).get("phrases") or ()))
 
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int = 256, stop: Stop | None = None
@@ -104,6 +112,7 @@ class ScriptedModel:
     def __init__(self, replies: Sequence[str] | Callable[[list[Message]], str], adapter: str | None = None) -> None:
         self.name = "scripted"
         self.adapter = adapter
+        self.phrases: tuple[str, ...] = ()
         self.asked: list[list[Message]] = []
         self._replies = replies
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from tone_tuning.atomic import read_json, write_json
 from tone_tuning.base_model import PreparedBase
 from tone_tuning.batches import encode_fitting, mean_loss
-from tone_tuning.dataset import data_hash, load_conversations, split_conversations
+from tone_tuning.dataset import data_hash, house_phrases, load_conversations, split_conversations
 from tone_tuning.errors import DataSetError, TrainingError, reason
 from tone_tuning.language_model import load_base, pick_dtype
 from tone_tuning.prompt import prompt_hash
@@ -96,6 +96,7 @@ def _train(
         "rows": len(rows),
         "validation_rows": len(held_out),
         "rows_too_long": left_out,
+        "phrases": house_phrases(training),
         "tokens": sum(len(row.ids) for row in rows) * config.epochs,
         "seconds": round(time.time() - began, 1),
         "losses": [round(loss, 4) for loss in losses],
