@@ -93,8 +93,8 @@ class GroundingGate:
     """Reads the units of one draft in order and returns the text that may be shown.
 
     `phrases` are the openings and closings of the voice: lines that its training data repeats. Another line of the kind
-    may only use words of courtesy and of the question. Units about the same evidence are judged together: they pass when
-    their values stand in that evidence, none of its values is lost, its words are mostly kept, few are new, and a "not"
+    may only use words of courtesy and of the question. Units about the same evidence are judged together: they pass if
+    their values stand in that evidence, none of its values is lost, most words are kept, few are new, and a "not"
     is neither dropped nor added.
     """
 
