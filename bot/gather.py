@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from bot.evidence import Choice, Evidence, Reader
+from bot.evidence import MOST_SENTENCES, Choice, Evidence, Reader
 from knowledge.documents import RetrievedChunk
 
 __all__ = ["Retriever", "gather", "question_parts"]
@@ -101,7 +101,7 @@ def _joined(choices: Sequence[Choice]) -> Choice:
     places = {name: place for place, name in enumerate(passages)}
     evidence: dict[tuple[int, int], Evidence] = {}
     best = max((item.score for choice in choices for item in choice.evidence), default=0.0)
-    share = max(1, 4 // len(choices))
+    share = max(1, MOST_SENTENCES // len(choices))
     for choice in choices:
         near = [item for item in choice.evidence if item.score >= best - MARGIN]
         for item in near if _is_procedure(choice) else near[:share]:

@@ -15,7 +15,7 @@ KEPT_WORDS = 0.55  # share of the evidence's content words that the draft must k
 MOST_NEW_WORDS = 0.34  # share of the draft's content words that may stand neither in evidence nor question
 PHRASE_WORDS = 18  # a greeting or closing line is short
 QUOTE_MARGIN = 0.35  # evidence this close to the best is quoted when the draft left it out
-MOST_ANSWER_WORDS = 80
+MOST_ANSWER_WORDS = 88
 NEGATION = re.compile(r"\b(?:no|not|never|none|cannot|without|nor|neither|unable)\b|n['’]t\b", re.IGNORECASE)
 
 # An opening line rests on no document, so it may only use words of courtesy and of the question itself.

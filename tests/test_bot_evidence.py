@@ -62,11 +62,11 @@ def test_nothing_to_read_gives_no_evidence(reader):
 
 
 @READERS
-def test_never_more_than_four_sentences(reader):
+def test_never_more_than_six_sentences(reader):
     """However many sentences are equally good."""
     text = " ".join(f"Kettle number {n} can be returned soon." for n in range(12))
 
-    assert 1 <= len(reader().choose("Can a kettle be returned?", [retrieved(text)]).evidence) <= 4
+    assert 1 <= len(reader().choose("Can a kettle be returned?", [retrieved(text)]).evidence) <= 6
 
 
 def test_the_head_puts_the_passage_that_answers_first():
