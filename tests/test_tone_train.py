@@ -86,7 +86,7 @@ def test_the_card_says_everything(base, data, tmp_path):
     card = json.loads((out / "card.json").read_text())
     assert set(card) == {
         "created", "base", "base_hash", "prompt_hash", "data", "data_sha256", "config", "rows", "validation_rows",
-        "rows_too_long", "tokens", "seconds", "losses", "validation_loss", "packages",
+        "rows_too_long", "tokens", "seconds", "losses", "validation_loss", "packages", "phrases",
     }  # fmt: skip
     assert (card["base_hash"], card["prompt_hash"], card["data"]) == (base.hash, prompt_hash(), "data.jsonl")
     assert card["rows"] + card["validation_rows"] == 40
