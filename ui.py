@@ -141,7 +141,7 @@ class Page:
                 gr.HTML("<h3>Retrain</h3>")
                 data = gr.File(label="Conversations", show_label=False, height=150, elem_id="transcripts")
                 chosen = gr.HTML(quiet("Conversations to learn from, as a JSONL file."), elem_id="chosen")
-                epochs = gr.Slider(1, 10, value=2, step=1, label="Passes over the data")
+                epochs = gr.Slider(0, 10, value=0, step=1, label="Passes over the data (0: by their number)")
                 with gr.Row():
                     start = gr.Button("Retrain", variant="primary", size="sm", min_width=100)
                     stop = gr.Button("Stop retraining", size="sm", min_width=100)
@@ -298,7 +298,7 @@ class Page:
         if not kept:
             return [notice("Choose a JSONL file of conversations first.", "error"), gr.skip(), gr.skip()]
         try:
-            self.run.start(self.service.retraining.run(Path(kept), int(epochs)))
+            self.run.start(self.service.retraining.run(Path(kept), int(epochs) or None))
         except OUR_ERRORS as error:
             return [notice(str(error), "error"), gr.skip(), gr.skip()]
         return self.training()

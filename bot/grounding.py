@@ -143,7 +143,7 @@ class GroundingGate:
 
     def _set_aside(self, unit: Unit) -> None:
         if _is_phrase(unit) and self._claims_nothing(unit):
-            self._closing = unit
+            self._closing = None if unit.body in self._text else unit
         else:
             self.verdicts.reasons.append(f"rests on no evidence: {unit.body}")
 
@@ -216,7 +216,7 @@ def _is_phrase(unit: Unit) -> bool:
 def _fault(units: Sequence[Unit], target: Target, asked: frozenset[str]) -> str | None:
     """Why `units` may not stand for `target`, or None."""
     said = " ".join(unit.body for unit in units)
-    invented = find_values(said) - find_values(target.text) - find_values(target.context)
+    invented = find_values(said) - find_values(target.text)
     if invented:
         return f"values that the evidence does not have: {', '.join(sorted(invented))}"
     lost = find_values(target.text) - find_values(said)

@@ -90,6 +90,23 @@ def test_a_wrong_value_is_replaced_by_the_evidence_sentence():
     assert verdicts.wrote == 0.0
 
 
+def test_a_value_of_the_title_alone_is_invented():
+    """What no cited passage holds does not reach the customer, not even the model number in the heading."""
+    gate = GroundingGate("How much water?", sources("It holds 1.7 litres.", title="Heron kettle WK-170"))
+    units = cut_units(["The Heron kettle WK-170 holds 1.7 litres. [1]"])
+
+    assert ("".join(gate.feed(unit) for unit in units) + gate.close()).strip() == "It holds 1.7 litres. [1]"
+
+
+def test_an_opening_said_twice_is_no_closing():
+    """The same courtesy at both ends would sound like a machine."""
+    text, _ = shown(
+        "Good question.\n\nOpened items carry a $5 fee. [1]\n\nGood question.", "Opened items carry a fee of $5."
+    )
+
+    assert text == "Good question.\n\nOpened items carry a $5 fee. [1]"
+
+
 def test_a_lost_value_brings_the_evidence_back():
     """A draft that drops the number it should answer with is replaced."""
     text, _ = shown("You can return small appliances after delivery. [1]", RETURNS)

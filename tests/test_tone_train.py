@@ -15,6 +15,7 @@ from tone_tuning.errors import AdapterError, DataSetError, TrainingError
 from tone_tuning.language_model import TransformersModel
 from tone_tuning.prompt import Source, build_messages, prompt_hash
 from tone_tuning.registry import AdapterRegistry
+from tone_tuning.steps import epochs_for
 from tone_tuning.train import TrainConfig, train
 
 CONFIG = TrainConfig(epochs=3, batch_rows=4, learning_rate=5e-3, checkpoint_steps=5)
@@ -355,3 +356,9 @@ def test_a_base_of_another_build_is_refused(tmp_path, data):
 
     with pytest.raises(TrainingError, match=r"^A GPT2LMHeadModel such as .* cannot be trained here"):
         train(training.PreparedBase(folder, "gpt2", "x", False), data, tmp_path / "out", CONFIG)
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(1, 8), (92, 8), (200, 4), (400, 2), (5000, 2)])
+def test_few_rows_are_gone_through_more_often(rows, epochs):
+    """About a hundred steps teach a voice; never more than eight passes, never fewer than two."""
+    assert epochs_for(rows) == epochs

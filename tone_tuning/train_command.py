@@ -17,6 +17,7 @@ from tone_tuning.base_model import DEFAULT_BASE, PreparedBase, prepare_base
 from tone_tuning.dataset import data_bytes, load_conversations
 from tone_tuning.errors import ToneTuningError
 from tone_tuning.registry import AdapterRegistry
+from tone_tuning.steps import epochs_for
 from tone_tuning.train import StepReport, TrainConfig, TrainResult, train
 
 __all__ = ["main"]
@@ -45,7 +46,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--home", type=Path, default=Path(home), help="state folder (or FRONTDESK_HOME)")
     parser.add_argument("--base", default=os.environ.get("FRONTDESK_BASE") or DEFAULT_BASE, help="base model")
     parser.add_argument("--out", type=Path, help="keep the adapter in this folder and do not register it")
-    parser.add_argument("--epochs", type=_positive, help="passes over the data (default: 2)")
+    parser.add_argument("--epochs", type=_positive, help="passes over the data (default: 2 to 8, by their number)")
     parser.add_argument("--json-progress", action="store_true", help="one JSON line per step on stdout")
     return parser.parse_args(arguments)
 
@@ -59,8 +60,8 @@ def _positive(text: str) -> int:
 def _run(options: argparse.Namespace) -> None:
     if options.json_progress and hasattr(os, "nice"):
         os.nice(10)  # a page started this and goes on answering: customers first
-    load_conversations(options.data)  # faults are told before the model is prepared
-    config = TrainConfig(epochs=options.epochs) if options.epochs else TrainConfig()
+    rows = len(load_conversations(options.data))  # faults are told before the model is prepared
+    config = TrainConfig(epochs=options.epochs or epochs_for(rows))
     say = _quiet if options.json_progress else lambda sentence: said.print(sentence, markup=False)
     base = prepare_base(options.base, options.home / "models", say)
     out = options.out or options.home / "training" / _run_id(options.data, config, base)
