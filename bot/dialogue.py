@@ -11,7 +11,10 @@ __all__ = ["recent_turns", "standalone_question"]
 FOLLOW_UP = re.compile(
     r"^\s*(?:and|or|but|also|so|ok|okay|what about|how about|then|in that case|same)\b", re.IGNORECASE
 )
-POINTING = re.compile(r"\b(?:it|its|that|this|they|them|those|these|there|one|ones|he|she)\b", re.IGNORECASE)
+# "Is there parking" points at nothing.
+POINTING = re.compile(
+    r"\b(?:it|its|that|this|they|them|those|these|(?<!is )(?<!are )(?<!was )there|one|ones|he|she)\b", re.IGNORECASE
+)
 FEW_WORDS = 3  # a question with so few content words of its own leans on the turn before it
 TURNS_KEPT = 4  # messages of history the writer sees
 

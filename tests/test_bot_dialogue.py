@@ -19,7 +19,12 @@ def test_an_elliptical_question_gets_the_one_before_it(question):
 
 
 @pytest.mark.parametrize(
-    "question", ["How much is express shipping to Leeds?", "Do you repair coffee machines from other brands?"]
+    "question",
+    [
+        "How much is express shipping to Leeds?",
+        "Do you repair coffee machines from other brands?",
+        "is there parking at the store",
+    ],
 )
 def test_a_whole_question_is_left_alone(question):
     """A new subject must not be searched together with the old one."""
