@@ -155,7 +155,7 @@ def pick(
             steps = _steps_of(item, sentences[item.passage])
             if steps:
                 return tuple(Evidence(sentence, item.passage, best.score) for sentence in steps)
-    close = [item for item in ranked if item.score >= ranked[0].score - margin]
+    close = [item for item in ranked if item.score >= best.score - margin]
     return tuple(_within_budget(close, sentences))
 
 
@@ -198,9 +198,11 @@ class SimilarityReader:
         ]
         flat = [text for found in texts for text in found]
         vectors = self.embedder.embed([*(view for view, _ in views), *flat])
+        words = [content_words(text) for text in flat]
         total = np.zeros(len(flat))
         for place, (view, weight) in enumerate(views):
-            shared = np.array([_share(content_words(view), text) for text in flat])
+            asked = content_words(view)
+            shared = np.array([len(asked & known) / len(asked) if asked else 0.0 for known in words])
             total += weight * (vectors[len(views) :] @ vectors[place] + COVERAGE_WEIGHT * shared)
         scores = iter(total.tolist())
         return [[next(scores) for _ in found] for found in texts]
@@ -209,10 +211,6 @@ class SimilarityReader:
 def weighed(question: str, core: str) -> list[tuple[str, float]]:
     """The forms of a question with their weights, which add up to 1."""
     return [(question, 1 - CORE_WEIGHT), (core, CORE_WEIGHT)] if core else [(question, 1.0)]
-
-
-def _share(asked: frozenset[str], text: str) -> float:
-    return len(asked & content_words(text)) / len(asked) if asked else 0.0
 
 
 def _in_context(sentences: Sequence[Sentence], at: int) -> str:

@@ -44,7 +44,7 @@ class Service:
 
     def degraded(self) -> list[str]:
         """One sentence for every part that does not work at its best."""
-        return [*self.model.degraded(), *([self.bot.reader.fault] if self.bot.reader.fault else [])]
+        return self.bot.faults()
 
     def warm_up(self) -> None:
         """Load all models, so that the first customer does not wait for them."""

@@ -54,11 +54,9 @@ class _Course:
     adapter: str | None = None
     faults: list[str] = field(default_factory=list)
 
-    def lap(self, stage: str, since: float) -> float:
-        """Note the seconds a stage took; returns the time now."""
-        now = time.perf_counter()
-        self.seconds[stage] = round(now - since, 4)
-        return now
+    def lap(self, stage: str, since: float) -> None:
+        """Note the seconds a stage took."""
+        self.seconds[stage] = round(time.perf_counter() - since, 4)
 
 
 class SupportBot:
@@ -78,6 +76,10 @@ class SupportBot:
         self.model = model
         self.log = log
         self.degraded = degraded
+
+    def faults(self) -> list[str]:
+        """One sentence for every part that does not work at its best: the voice, the reader."""
+        return [*self.degraded(), *([self.reader.fault] if self.reader.fault else [])]
 
     def ask(self, question: str, history: Sequence[Message] = ()) -> Answer:
         """The whole answer at once; see `stream`."""
@@ -161,7 +163,7 @@ class SupportBot:
             tokens=course.tokens,
             model=course.model,
             adapter=course.adapter,
-            degraded=(*self.degraded(), *([self.reader.fault] if self.reader.fault else []), *course.faults),
+            degraded=(*self.faults(), *course.faults),
         )
         self.log.add(answer)
         return answer

@@ -19,6 +19,7 @@ __all__ = [
     "Embedder",
     "HashEmbedder",
     "SentenceTransformerEmbedder",
+    "first_line",
     "has_fast_bfloat16",
     "model_location",
     "quiet_loading",
@@ -89,7 +90,7 @@ class SentenceTransformerEmbedder:
                     vectors[rows] = _encode(model, [texts[row] for row in rows])
             except RuntimeError as error:
                 raise EmbedderError(
-                    f"The embedding model '{self.name}' failed on {len(texts)} texts ({_first_line(error)}): "
+                    f"The embedding model '{self.name}' failed on {len(texts)} texts ({first_line(error)}): "
                     "free memory and try again."
                 ) from error
         return vectors
@@ -169,7 +170,7 @@ def _load(name: str) -> Any:  # noqa: ANN401
         return model.eval()
     except Exception as error:  # whatever a damaged folder, a missing one or the hub makes it raise
         raise EmbedderError(
-            f"The embedding model '{name}' cannot be loaded ({_first_line(error)}): "
+            f"The embedding model '{name}' cannot be loaded ({first_line(error)}): "
             "set FRONTDESK_EMBEDDER to a model folder or a reachable hub id, or unset it for the default."
         ) from error
 
@@ -192,7 +193,8 @@ def quiet_loading() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a foreign error says first, or its kind where it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from knowledge.embedder import has_fast_bfloat16, model_location, quiet_loading
+from knowledge.embedder import first_line, has_fast_bfloat16, model_location, quiet_loading
 from knowledge.errors import ReaderError
 
 __all__ = [
@@ -204,9 +204,9 @@ def _load(folder: Path) -> tuple[Any, Any]:
         network.passage.load_state_dict({"weight": outputs["passage.weight"], "bias": outputs["passage.bias"]})
         network.sentence.load_state_dict({"weight": outputs["sentence.weight"], "bias": outputs["sentence.bias"]})
     except Exception as error:  # whatever a damaged or missing folder makes the libraries raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise ReaderError(
-            f"The reader head in '{folder}' cannot be loaded ({reason}): reinstall Frontdesk, or go on without it."
+            f"The reader head in '{folder}' cannot be loaded ({first_line(error)[:160]}): "
+            "reinstall Frontdesk, or go on without it."
         ) from error
     if has_fast_bfloat16():
         network.encoder.bfloat16()

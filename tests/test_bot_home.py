@@ -48,7 +48,9 @@ def test_a_killed_owner_leaves_the_folder_free(holder, home):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
 
-    claim_home(home, "frontdesk ask").release()
+    lock = claim_home(home, "frontdesk ask")
+    assert json.loads((home / "owner.json").read_text())["pid"] == os.getpid()
+    lock.release()
 
 
 def test_a_released_folder_can_be_taken_again(home):
