@@ -11,8 +11,8 @@ __all__ = ["in_one_thread"]
 def in_one_thread(start: Callable[[], Iterator[Any]]) -> Generator[Any, None, None]:
     """Items of `start()`, passed on from a thread of its own.
 
-    The lock of the language model belongs to the thread that took it, and a web server takes each item with
-    whichever thread is free. Closing this ends the iterator after the item at hand.
+    A web server takes each item with whichever thread is free; the work itself stays in one, and goes on while nobody
+    takes an item. Closing this ends the iterator after the item at hand.
     """
     passed: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
     over = threading.Event()

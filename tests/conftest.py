@@ -90,6 +90,19 @@ def filled(service):
 
 
 @pytest.fixture
+def cache(tmp_path):
+    """The page's upload cache: each file in a folder named by its hash."""
+
+    def upload(name, data):
+        folder = tmp_path / "cache" / str(len(list(tmp_path.glob("cache/*"))))
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+        return folder / name
+
+    return upload
+
+
+@pytest.fixture
 def served(filled):
     """The routes over a service of fakes on a port of this machine, published as a server's address."""
     import uvicorn

@@ -10,19 +10,6 @@ from tests.fake_service import RETURNS, SHIPPING, write_transcripts
 from tone_tuning.errors import DataSetError
 
 
-@pytest.fixture
-def cache(tmp_path):
-    """The page's upload cache: each file in a folder named by its hash."""
-
-    def upload(name, data):
-        folder = tmp_path / "cache" / str(len(list(tmp_path.glob("cache/*"))))
-        folder.mkdir(parents=True)
-        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
-        return folder / name
-
-    return upload
-
-
 def left(tmp_path):
     return list((tmp_path / "cache").rglob("*"))
 

@@ -23,17 +23,6 @@ def page(filled):
     return ui.Page(filled)
 
 
-@pytest.fixture
-def cache(tmp_path):
-    def upload(name, data):
-        folder = tmp_path / "cache" / str(len(list(tmp_path.glob("cache/*"))))
-        folder.mkdir(parents=True)
-        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
-        return str(folder / name)
-
-    return upload
-
-
 def shown(values):
     return SimpleNamespace(**dict(zip(SHOWN, values, strict=True)))
 
@@ -161,7 +150,7 @@ def test_an_upload_is_answered_from_at_once(page, filled, cache, tmp_path):
     """Results for each file, the new table, and nothing left in the cache."""
     changed = RETURNS.replace("45 days", "60 days")
     seen = []
-    files = [cache("returns.md", changed), cache("photo.png", b"\x89PNG")]
+    files = [str(cache("returns.md", changed)), str(cache("photo.png", b"\x89PNG"))]
     emptied, results, table, replaces, doomed, _ = page.upload(files, "", lambda *event, **named: seen.append(event))
 
     assert emptied is None and "Updated" in results and "Not added" in results
@@ -212,7 +201,7 @@ def test_a_version_that_cannot_speak_is_refused_in_a_notice(page, filled):
 def test_a_data_set_is_received_counted_and_trained_on(page, filled, cache, tmp_path):
     """It is out of the cache before the run starts, and the run is followed to its candidate."""
     rows = write_transcripts(tmp_path / "rows.jsonl", 5).read_bytes()
-    _, kept, said = page.receive(cache("rows.jsonl", rows))
+    _, kept, said = page.receive(str(cache("rows.jsonl", rows)))
     assert "rows.jsonl: 5 conversations, ready" in said and list((tmp_path / "cache").rglob("*")) == []
 
     status, plot, clock = page.retrain(kept, 2)
