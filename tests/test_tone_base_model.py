@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from transformers import modeling_gguf_pytorch_utils
 from transformers.utils import logging
 
-from tests.tiny_models import make_tiny_base, prepare_tiny
+from tests.tiny_models import make_tiny_base, prepare_tiny, warned
 from tone_tuning import base_model
 from tone_tuning.base_model import DEFAULT_BASE, PreparedBase, prepare_base, verify_base
 from tone_tuning.errors import BaseModelError
@@ -255,7 +255,7 @@ def test_loading_prints_nothing(tmp_path, capfd, recwarn):
     load_base(base)
 
     assert capfd.readouterr() == ("", "")
-    assert recwarn.list == []
+    assert warned(recwarn) == []
     assert logging.is_progress_bar_enabled()
 
 
@@ -279,7 +279,7 @@ def test_preparing_the_default_base_prints_nothing(tmp_path, capfd, recwarn):
     verify_base(base)
     assert len(said) == 2
     assert capfd.readouterr() == ("", "")
-    assert recwarn.list == []
+    assert warned(recwarn) == []
 
 
 @pytest.mark.parametrize("lacks", ["config.json", "model.safetensors"])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from tests.tiny_models import make_tiny_adapter, prepare_tiny
+from tests.tiny_models import make_tiny_adapter, prepare_tiny, warned
 from tone_tuning import language_model
 from tone_tuning.errors import AdapterError, BaseModelError
 from tone_tuning.language_model import ScriptedModel, TransformersModel, _greedy
@@ -234,7 +234,7 @@ def test_loading_an_adapter_prints_nothing(base, tmp_path, capfd, recwarn):
     TransformersModel(base, folder).load()
 
     assert capfd.readouterr() == ("", "")
-    assert recwarn.list == []
+    assert warned(recwarn) == []
 
 
 def damage(name, change):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
+from pytest import WarningsRecorder
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -20,7 +21,7 @@ from transformers import (
 from tone_tuning.base_model import PreparedBase, prepare_base
 from tone_tuning.quiet import quiet_transformers
 
-__all__ = ["make_tiny_adapter", "make_tiny_base", "make_tiny_tokenizer", "prepare_tiny", "row", "write_rows"]
+__all__ = ["make_tiny_adapter", "make_tiny_base", "make_tiny_tokenizer", "prepare_tiny", "row", "warned", "write_rows"]
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}"
@@ -104,3 +105,8 @@ def write_rows(path: Path, rows: list) -> Path:
     """`rows` as JSONL."""
     path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     return path
+
+
+def warned(caught: WarningsRecorder) -> list[str]:
+    """What was warned of; a pipe that an earlier test left to the garbage collector may be closed at any time."""
+    return [str(warning.message) for warning in caught.list if warning.category is not ResourceWarning]
