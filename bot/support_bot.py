@@ -173,7 +173,7 @@ def to_prompt_source(source: EvidenceSource) -> Source:
     """Evidence as the one prompt template shows it."""
     chunk = source.chunk
     section = chunk.chunk.heading_path[-1] if chunk.chunk.heading_path else ""
-    return Source(chunk.document.title, section, chunk.added_at.date().isoformat(), source.text)
+    return Source(chunk.document.title, section, chunk.effective_from.date().isoformat(), source.text)
 
 
 def make_citation(source: EvidenceSource) -> Citation:
@@ -186,7 +186,7 @@ def make_citation(source: EvidenceSource) -> Citation:
         title=document.title,
         section=" > ".join(chunk.heading_path),
         version=chunk.version,
-        date=source.chunk.added_at.date().isoformat(),
+        date=source.chunk.effective_from.date().isoformat(),
         start=chunk.start,
         end=chunk.end,
         passage=chunk.text,

@@ -1,38 +1,37 @@
-"""The truth: documents, versions and passages in SQLite, changed one transaction at a time."""
+"""The truth: documents, their dated versions and passages in SQLite, changed one transaction at a time."""
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from knowledge.audiences import part_of
+from knowledge.calendar import Dates, Window, windows
+from knowledge.database import Database, moment, stamp
 from knowledge.documents import Chunk, Document, DocumentSummary, DocumentVersion
-from knowledge.errors import DocumentNotFound, StoreError
-from knowledge.lexical import search_words
+from knowledge.errors import DocumentNotFound
+from knowledge.lexical import WORDS_TABLE, search_words
+from knowledge.records import (
+    CHUNK,
+    DOCUMENT,
+    VERSION,
+    Found,
+    to_chunk,
+    to_document,
+    to_found,
+    to_summary,
+    to_version,
+    to_window,
+    version_row,
+)  # fmt: skip
+from knowledge.schema import MIGRATIONS
+from knowledge.scopes import Scope, ScopeTables, in_force
 
-__all__ = ["MIGRATIONS", "Catalog"]
+__all__ = ["Catalog"]
 
-# Applied in order, each once; PRAGMA user_version counts them. Never edit one that was released: add the next.
-MIGRATIONS = (
-    """CREATE TABLE documents (
-        id TEXT PRIMARY KEY, collection TEXT NOT NULL, source TEXT NOT NULL, title TEXT NOT NULL,
-        version INTEGER NOT NULL, removed_at TEXT, UNIQUE (collection, source));
-    CREATE TABLE versions (
-        document_id TEXT NOT NULL REFERENCES documents(id), version INTEGER NOT NULL, content_hash TEXT NOT NULL,
-        added_at TEXT NOT NULL, markdown TEXT NOT NULL, original_hash TEXT NOT NULL,
-        PRIMARY KEY (document_id, version));
-    CREATE TABLE chunks (
-        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document_id TEXT NOT NULL REFERENCES documents(id),
-        version INTEGER NOT NULL, position INTEGER NOT NULL, text TEXT NOT NULL, heading_path TEXT NOT NULL,
-        start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER);
-    CREATE INDEX chunks_of_document ON chunks(document_id, position);
-    CREATE VIRTUAL TABLE chunk_words USING fts5(heading, text, tokenize='porter unicode61');""",
-)
 LARGEST = 2**63 - 1  # SQLite's; a page may ask for any version
-CHUNK_COLUMNS = 'id, document_id, version, position, text, heading_path, start, "end", page'
 
 
 class Catalog:
@@ -40,210 +39,324 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.RLock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._prepare()
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"The catalog '{path}' cannot be opened ({error}): "
-                "check its permissions, or move it away to begin anew."
-            ) from error
+        self.database = Database(path, MIGRATIONS, "catalog")
+        self.scopes = ScopeTables(self.database)
 
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        (done,) = self._db.execute("PRAGMA user_version").fetchone()
-        if done > len(MIGRATIONS):
-            raise StoreError(f"The catalog '{self.path}' was written by a newer version: update Frontdesk to open it.")
-        for number, script in enumerate(MIGRATIONS[done:], done + 1):
-            self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
+    # -- changes
 
-    def make_current(self, document: Document, version: DocumentVersion, chunks: Sequence[Chunk]) -> None:
-        """In one transaction: keep the version, make it the current one, replace the passages in both tables."""
-        with self._transaction() as db:
+    def add_version(self, document: Document, version: DocumentVersion, chunks: Sequence[Chunk]) -> None:
+        """In one transaction: keep the document, a version and its passages, and work out what is in force when."""
+        with self.database.transaction() as db:
             db.execute(
-                "INSERT INTO documents (id, collection, source, title, version) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET title = excluded.title, version = excluded.version, removed_at = NULL",
-                (document.id, document.collection, document.source, document.title, version.version),
-            )
-            db.execute(
-                "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?)",
-                (version.document_id, version.version, version.content_hash, version.added_at.isoformat(),
-                 version.markdown, version.original_hash),
+                "INSERT INTO documents (id, collection, source, title, audience, review_at) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET title = excluded.title, audience = excluded.audience, "
+                "review_at = excluded.review_at",
+                (document.id, document.collection, document.source, document.title, document.audience,
+                 _stamped(document.review_at)),
             )  # fmt: skip
-            _drop_chunks(db, document.id)
-            db.executemany(
-                f"INSERT INTO chunks ({CHUNK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, chunks)
+            marks = ",".join("?" * 13)
+            db.execute(
+                "INSERT INTO versions (document_id, version, content_hash, added_at, markdown, original_hash, title, "
+                f"effective_from, effective_until, withdrawn_at, uploaded_by, origin, note) VALUES ({marks})",
+                version_row(version),
             )
-            db.executemany(
-                "INSERT INTO chunk_words (rowid, heading, text) SELECT number, ?, text FROM chunks WHERE id = ?",
-                [(" ".join((document.title, *c.heading_path)), c.id) for c in chunks],
+            _place(db, version, chunks)
+            _date(db, version.document_id)
+
+    def place_again(self, version: DocumentVersion, chunks: Sequence[Chunk]) -> None:
+        """Give a stored version other passages; those that no version has any more are forgotten."""
+        with self.database.transaction() as db:
+            key = (version.document_id, version.version)
+            db.execute("DELETE FROM places WHERE document_id = ? AND version = ?", key)
+            _place(db, version, chunks)
+            _forget_unplaced(db, version.document_id)
+
+    def change_versions(self, versions: Sequence[DocumentVersion]) -> None:
+        """Store other dates and notes of versions of one document, and what follows for its calendar."""
+        with self.database.transaction() as db:
+            for v in versions:
+                db.execute(
+                    "UPDATE versions SET effective_from = ?, effective_until = ?, withdrawn_at = ?, note = ? "
+                    "WHERE document_id = ? AND version = ?",
+                    (stamp(v.effective_from), _stamped(v.effective_until), _stamped(v.withdrawn_at), v.note,
+                     v.document_id, v.version),
+                )  # fmt: skip
+            for document_id in {v.document_id for v in versions}:
+                _date(db, document_id)
+
+    def change_document(self, document: Document) -> None:
+        """Store another audience or review date."""
+        with self.database.transaction() as db:
+            db.execute(
+                "UPDATE documents SET audience = ?, review_at = ? WHERE id = ?",
+                (document.audience, _stamped(document.review_at), document.id),
             )
 
-    def remove(self, document_id: str, at: datetime) -> None:
-        """Take a document out of every search in one transaction; its versions stay for old citations."""
-        with self._transaction() as db:
-            db.execute("UPDATE documents SET removed_at = ? WHERE id = ?", (at.isoformat(), document_id))
-            _drop_chunks(db, document_id)
+    def date_again(self) -> None:
+        """Work out anew what is in force when."""
+        with self.database.transaction() as db:
+            for (document_id,) in db.execute("SELECT id FROM documents").fetchall():
+                _date(db, document_id)
 
-    def find(self, reference: str) -> list[Document]:
-        """Current documents whose id, unique id prefix, source path or file name is `reference`."""
-        return [
+    def erase(self, document_id: str) -> None:
+        """Forget a document with all versions and passages. Its bytes stay in the file until `shred`."""
+        with self.database.transaction() as db:
+            db.execute("DELETE FROM places WHERE document_id = ?", (document_id,))
+            _forget_unplaced(db, document_id)
+            db.execute("DELETE FROM versions WHERE document_id = ?", (document_id,))
+            db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+
+    def shred(self) -> None:
+        """Write file and word index anew, without anything that was deleted."""
+        self.index_words()
+        self.database.shred()
+
+    def index_words(self) -> None:
+        """Make the word index anew from the passages."""
+        with self.database.transaction() as db:
+            db.execute("DROP TABLE chunk_words")
+            db.execute(WORDS_TABLE)
+            rows = db.execute("SELECT number, title, heading_path, text FROM passages").fetchall()
+            db.executemany(
+                "INSERT INTO chunk_words (rowid, heading, text) VALUES (?, ?, ?)",
+                [(number, _heading(title, json.loads(path)), text) for number, title, path, text in rows],
+            )
+
+    def setting(self, name: str) -> str | None:
+        """A fact about this home that is kept beside the documents."""
+        rows = self.database.read("SELECT value FROM settings WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        """Keep a fact about this home, or forget it."""
+        with self.database.transaction() as db:
+            db.execute("DELETE FROM settings WHERE name = ?", (name,))
+            if value is not None:
+                db.execute("INSERT INTO settings VALUES (?, ?)", (name, value))
+
+    # -- documents and versions
+
+    def find(self, reference: str, at: datetime) -> list[Document]:
+        """Documents whose id, unique id prefix, source path or file name is `reference`, past ones if no other is."""
+        matching = [
             document
             for document in self.all_documents()
             if reference in (document.id, document.source, document.source.rsplit("/", 1)[-1])
             or (len(reference) >= 6 and document.id.startswith(reference))
         ]
+        alive = {document.id for document in self.all_documents(at)}
+        return [document for document in matching if document.id in alive] or matching
 
-    def faults(self) -> list[str]:
-        """What in the passages does not agree with the stored text or the word index, a sentence each."""
-        wrong = self._read(
-            "SELECT d.source, count(*) FROM chunks c JOIN documents d ON d.id = c.document_id LEFT JOIN versions v "
-            "ON v.document_id = c.document_id AND v.version = c.version AND v.version = d.version "
-            'WHERE d.removed_at IS NOT NULL OR substr(v.markdown, c.start + 1, c."end" - c.start) IS NOT c.text '
-            "GROUP BY d.id"
+    def all_documents(self, at: datetime | None = None) -> list[Document]:
+        """Every document by collection and source; with `at` those that are in force then or will be later."""
+        alive = "WHERE d.id IN (SELECT document_id FROM versions WHERE ends > ?)" if at else ""
+        rows = self.database.read(
+            f"SELECT {DOCUMENT} FROM documents d {alive} ORDER BY d.collection, d.source", (stamp(at),) if at else ()
         )
-        found = [f"{count} passages of '{source}' are not in its current text." for source, count in wrong]
-        unfound = self._count("SELECT number FROM chunks EXCEPT SELECT rowid FROM chunk_words")
-        stray = self._count("SELECT rowid FROM chunk_words EXCEPT SELECT number FROM chunks")
-        if unfound or stray:
-            found.append(f"The word index lacks {unfound} passages and has {stray} that are gone.")
-        return found
+        return [to_document(row) for row in rows]
 
-    def all_documents(self) -> list[Document]:
-        """Every current document, by collection and source."""
-        rows = self._read(
-            "SELECT id, collection, source, title FROM documents WHERE removed_at IS NULL ORDER BY collection, source"
+    def summaries(self, at: datetime) -> list[DocumentSummary]:
+        """Every document with the version to show for it at an instant; see `DocumentSummary`."""
+        rows = self.database.read(
+            f"SELECT {DOCUMENT}, v.version, v.added_at, (SELECT count(*) FROM places l WHERE l.document_id = d.id "
+            "AND l.version = v.version), length(v.markdown), v.effective_from, v.begins, v.ends "
+            "FROM documents d JOIN versions v ON v.document_id = d.id "
+            "ORDER BY d.collection, d.source, d.id, v.begins IS NOT NULL, v.begins, v.version"
         )
-        return [Document(*row) for row in rows]
+        of: dict[str, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            of.setdefault(row[0], []).append(row)
+        return [_summary(versions, at) for versions in of.values()]
 
-    def summaries(self) -> list[DocumentSummary]:
-        """Every current document with its version, date and sizes."""
-        rows = self._read(
-            "SELECT d.id, d.collection, d.source, d.title, d.version, v.added_at, "
-            "(SELECT count(*) FROM chunks WHERE document_id = d.id), length(v.markdown) FROM documents d "
-            "JOIN versions v ON v.document_id = d.id AND v.version = d.version "
-            "WHERE d.removed_at IS NULL ORDER BY d.collection, d.source"
+    def versions(self, document_id: str) -> list[DocumentVersion]:
+        """All versions of a document, oldest number first."""
+        rows = self.database.read(
+            f"SELECT {VERSION} FROM versions v WHERE document_id = ? ORDER BY version", (document_id,)
         )
-        return [DocumentSummary(Document(*r[:4]), r[4], datetime.fromisoformat(r[5]), r[6], r[7]) for r in rows]
+        return [to_version(row) for row in rows]
 
-    def latest(self, document_id: str) -> DocumentVersion | None:
-        """The newest version of a document that is in force; None if there is none."""
-        rows = self._read(
-            "SELECT v.document_id, v.version, content_hash, added_at, markdown, original_hash "
-            "FROM versions v JOIN documents d ON d.id = v.document_id AND d.version = v.version "
-            "WHERE d.id = ? AND d.removed_at IS NULL",
-            (document_id,),
+    def windows(self, document_id: str) -> dict[int, Window | None]:
+        """When each version of a document is in force, as stored."""
+        rows = self.database.read("SELECT version, begins, ends FROM versions WHERE document_id = ?", (document_id,))
+        return {row[0]: to_window(row[1], row[2]) for row in rows}
+
+    def in_force(self, document_id: str, at: datetime) -> DocumentVersion | None:
+        """The version of a document in force at an instant."""
+        rows = self.database.read(
+            f"SELECT {VERSION} FROM versions v WHERE document_id = ? AND begins <= ? AND ends > ?",
+            (document_id, stamp(at), stamp(at)),
         )
-        return _version(rows[0]) if rows else None
+        return to_version(rows[0]) if rows else None
+
+    def upcoming(self, document_id: str, at: datetime) -> list[DocumentVersion]:
+        """The versions of a document that begin later, the next one first."""
+        rows = self.database.read(
+            f"SELECT {VERSION} FROM versions v WHERE document_id = ? AND begins > ? ORDER BY begins",
+            (document_id, stamp(at)),
+        )
+        return [to_version(row) for row in rows]
 
     def last_number(self, document_id: str) -> int:
         """The highest version number a document ever had; 0 if it was never seen. Numbers are not used twice."""
-        rows = self._read("SELECT coalesce(max(version), 0) FROM versions WHERE document_id = ?", (document_id,))
-        return int(rows[0][0])
+        query = "SELECT coalesce(max(version), 0) FROM versions WHERE document_id = ?"
+        return int(self.database.read(query, (document_id,))[0][0])
 
     def version(self, document_id: str, number: int | None = None) -> DocumentVersion:
-        """A version of a document, the newest by default; also of removed documents.
+        """A version of a document, the newest by default.
 
         Raises:
             DocumentNotFound: there is none of that number.
         """
         wanted = None if number is None else max(0, min(number, LARGEST))
-        rows = self._read(
-            "SELECT document_id, version, content_hash, added_at, markdown, original_hash FROM versions "
-            "WHERE document_id = ? AND (? IS NULL OR version = ?) ORDER BY version DESC LIMIT 1",
+        rows = self.database.read(
+            f"SELECT {VERSION} FROM versions v WHERE document_id = ? AND (? IS NULL OR version = ?) "
+            "ORDER BY version DESC LIMIT 1",
             (document_id, wanted, wanted),
         )
         if not rows:
             raise DocumentNotFound(
                 f"Document '{document_id}' has no version {'stored' if number is None else number}: "
-                "see `frontdesk docs list`."
+                f"see `frontdesk docs versions {document_id}`."
             )
-        return _version(rows[0])
+        return to_version(rows[0])
 
     def ever(self, document_id: str) -> Document | None:
-        """A document by its full id, removed ones too."""
-        rows = self._read("SELECT id, collection, source, title FROM documents WHERE id = ?", (document_id,))
-        return Document(*rows[0]) if rows else None
+        """A document by its full id, past ones too."""
+        rows = self.database.read(f"SELECT {DOCUMENT} FROM documents d WHERE id = ?", (document_id,))
+        return to_document(rows[0]) if rows else None
+
+    # -- passages
 
     def chunk_ids(self, document_id: str | None = None) -> set[str]:
-        """Ids of the current passages of one document, or of all."""
-        rows = self._read("SELECT id FROM chunks WHERE ? IS NULL OR document_id = ?", (document_id, document_id))
+        """Ids of the passages of one document in any version, or of all."""
+        rows = self.database.read(
+            "SELECT id FROM passages WHERE ? IS NULL OR document_id = ?", (document_id, document_id)
+        )
         return {row[0] for row in rows}
 
-    def chunks(self, document_id: str) -> list[Chunk]:
-        """The current passages of a document, in order."""
-        rows = self._read(f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE document_id = ? ORDER BY position", (document_id,))
-        return [_chunk(row) for row in rows]
-
-    def load(self, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, Document, datetime]]:
-        """Passages by id with their document and the date of its version; unknown ids are left out."""
-        marks = ",".join("?" * len(chunk_ids))
-        rows = self._read(
-            f'SELECT c.id, c.document_id, c.version, position, text, heading_path, start, "end", page, '
-            "d.id, d.collection, d.source, d.title, v.added_at FROM chunks c JOIN documents d ON d.id = c.document_id "
-            f"JOIN versions v ON v.document_id = d.id AND v.version = c.version WHERE c.id IN ({marks})",
-            tuple(chunk_ids),
+    def chunks(self, document_id: str, version: int) -> list[Chunk]:
+        """The passages of a version, in order."""
+        rows = self.database.read(
+            f"SELECT {CHUNK} FROM places l JOIN passages p USING (number) "
+            "WHERE l.document_id = ? AND l.version = ? ORDER BY l.position",
+            (document_id, version),
         )
-        return {row[0]: (_chunk(row[:9]), Document(*row[9:13]), datetime.fromisoformat(row[13])) for row in rows}
+        return [to_chunk(row) for row in rows]
 
-    def search_words(self, query: str, top_k: int) -> list[tuple[str, float]]:
-        """Chunk ids by BM25, see knowledge/lexical.py."""
-        return search_words(self._read, query, top_k)
+    def titled_chunks(self, chunk_ids: Sequence[str]) -> list[tuple[str, Chunk]]:
+        """Passages with the title that is embedded in front of them, each once, wherever it stands."""
+        rows = self.database.read(
+            f"SELECT p.title, {CHUNK} FROM passages p JOIN places l USING (number) "
+            f"WHERE p.id IN ({_marks(chunk_ids)}) GROUP BY p.number",
+            chunk_ids,
+        )
+        return [(row[0], to_chunk(row[1:])) for row in rows]
+
+    def placement(self, at: datetime, document_ids: Iterable[str] | None = None) -> dict[str, str]:
+        """Passage id -> the part of the vector store it belongs to: by its audience, apart when it is out of force."""
+        names = None if document_ids is None else list(document_ids)
+        chosen = "" if names is None else f"WHERE p.document_id IN ({_marks(names)})"
+        rows = self.database.read(
+            "SELECT p.id, d.audience, coalesce(max(v.ends), '') FROM passages p JOIN documents d ON d.id = "
+            "p.document_id JOIN places l USING (number) JOIN versions v ON v.document_id = l.document_id "
+            f"AND v.version = l.version {chosen} GROUP BY p.number",
+            names or (),
+        )
+        now = stamp(at)
+        return {name: part_of(audience, ends <= now) for name, audience, ends in rows}
+
+    def load(self, chunk_ids: Sequence[str], scope: Scope) -> dict[str, Found]:
+        """Passages by id where they stand in the version in force; what the scope may not see is left out."""
+        at, audiences = stamp(scope.as_of), self.scopes.audiences(scope)
+        rows = self.database.read(
+            f"SELECT {CHUNK}, {DOCUMENT}, f.title, f.effective_from, f.effective_until FROM passages p "
+            "JOIN places l USING (number) JOIN documents d ON d.id = p.document_id JOIN (SELECT v.document_id, "
+            f"v.version, v.title, v.effective_from, v.effective_until {in_force(audiences)}) f "
+            "ON f.document_id = l.document_id AND f.version = l.version "
+            f"WHERE p.id IN ({_marks(chunk_ids)})",
+            (at, at, *audiences, *chunk_ids),
+        )
+        return {row[0]: to_found(row) for row in rows}
+
+    def search_words(self, query: str, top_k: int, scope: Scope) -> list[tuple[str, float]]:
+        """Ids of passages that the scope may see, by BM25, see knowledge/lexical.py."""
+        with self.database.lock:
+            return search_words(self.database.read, self.scopes.table(scope), query, top_k)
+
+    def has_original(self, original_hash: str) -> bool:
+        """Whether any version came from that file."""
+        return bool(self.database.count("SELECT 1 FROM versions WHERE original_hash = ?", (original_hash,)))
+
+    def unplaced_versions(self) -> list[DocumentVersion]:
+        """Versions without a single passage: those of a home that kept only the passages of the current one."""
+        rows = self.database.read(
+            f"SELECT {VERSION} FROM versions v WHERE NOT EXISTS (SELECT 1 FROM places l WHERE "
+            "l.document_id = v.document_id AND l.version = v.version)"
+        )
+        return [to_version(row) for row in rows]
 
     def close(self) -> None:
         """Release the file."""
-        with self._lock:
-            self._db.close()
+        self.database.close()
 
-    def _read(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        try:
-            with self._lock:
-                return self._db.execute(query, tuple(values)).fetchall()
-        except sqlite3.Error as error:
-            raise self._fault(error) from error
 
-    def _count(self, query: str) -> int:
-        return int(self._read(f"SELECT count(*) FROM ({query})")[0][0])
+def _summary(versions: Sequence[tuple[Any, ...]], at: datetime) -> DocumentSummary:
+    """Of all versions of a document in the order of their windows, those never in force first."""
+    now = stamp(at)
+    following = [row[11] for row in versions if row[11] and row[11] > now]
+    current = [row for row in versions if row[11] and row[11] <= now < row[12]]
+    upcoming = [row for row in versions if row[11] and row[11] > now]
+    shown = (current or upcoming or list(versions[-1:]))[0]
+    return to_summary(shown, following[0] if following else None, len(versions), at)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise self._fault(error) from error
 
-    def _fault(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(
-            f"The catalog '{self.path}' failed ({error}): check disk space and permissions, then try again."
+def _place(db: sqlite3.Connection, version: DocumentVersion, chunks: Sequence[Chunk]) -> None:
+    """Passages that are new, with their words, and the place of each in the version."""
+    for c in chunks:
+        values = (c.id, c.document_id, version.title, json.dumps(c.heading_path), c.text)
+        new = db.execute(
+            "INSERT INTO passages (id, document_id, title, heading_path, text) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO NOTHING RETURNING number",
+            values,
+        ).fetchall()
+        if new:
+            words = (new[0][0], _heading(version.title, c.heading_path), c.text)
+            db.execute("INSERT INTO chunk_words (rowid, heading, text) VALUES (?, ?, ?)", words)
+    db.executemany(
+        'INSERT INTO places (document_id, version, position, number, start, "end", page) '
+        "SELECT ?, ?, ?, number, ?, ?, ? FROM passages WHERE id = ?",
+        [(version.document_id, version.version, c.position, c.start, c.end, c.page, c.id) for c in chunks],
+    )
+
+
+def _date(db: sqlite3.Connection, document_id: str) -> None:
+    """Write down when each version of a document is in force."""
+    rows = db.execute(
+        "SELECT version, effective_from, effective_until, withdrawn_at FROM versions WHERE document_id = ?",
+        (document_id,),
+    )
+    dates = [Dates(row[0], datetime.fromisoformat(row[1]), moment(row[2]), moment(row[3])) for row in rows.fetchall()]
+    for number, window in windows(dates).items():
+        begins, ends = (stamp(window.begins), stamp(window.ends)) if window else (None, None)
+        db.execute(
+            "UPDATE versions SET begins = ?, ends = ? WHERE document_id = ? AND version = ?",
+            (begins, ends, document_id, number),
         )
 
 
-def _drop_chunks(db: sqlite3.Connection, document_id: str) -> None:
-    db.execute(
-        "DELETE FROM chunk_words WHERE rowid IN (SELECT number FROM chunks WHERE document_id = ?)", (document_id,)
-    )
-    db.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
+def _forget_unplaced(db: sqlite3.Connection, document_id: str) -> None:
+    unplaced = "SELECT number FROM passages WHERE document_id = ? EXCEPT SELECT number FROM places"
+    db.execute(f"DELETE FROM chunk_words WHERE rowid IN ({unplaced})", (document_id,))
+    db.execute(f"DELETE FROM passages WHERE number IN ({unplaced})", (document_id,))
 
 
-def _row(chunk: Chunk) -> tuple[object, ...]:
-    return (chunk.id, chunk.document_id, chunk.version, chunk.position, chunk.text, json.dumps(chunk.heading_path),
-            chunk.start, chunk.end, chunk.page)  # fmt: skip
+def _heading(title: str, path: Sequence[str]) -> str:
+    return " ".join((title, *path))
 
 
-def _chunk(row: Sequence[Any]) -> Chunk:
-    return Chunk(row[0], row[1], row[2], row[3], row[4], tuple(json.loads(row[5])), row[6], row[7], row[8])
+def _stamped(at: datetime | None) -> str | None:
+    return None if at is None else stamp(at)
 
 
-def _version(row: Sequence[Any]) -> DocumentVersion:
-    return DocumentVersion(row[0], row[1], row[2], datetime.fromisoformat(row[3]), row[4], row[5])
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -1,25 +1,42 @@
-"""Documents, their versions and chunks as frozen records; ids are content hashes."""
+"""Documents, their dated versions and passages as frozen records; ids are content hashes."""
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Chunk", "Document", "DocumentSummary", "DocumentVersion", "RetrievedChunk", "chunk_id", "document_id"]
+__all__ = [
+    "Chunk",
+    "Document",
+    "DocumentSummary",
+    "DocumentVersion",
+    "RetrievedChunk",
+    "Terms",
+    "chunk_id",
+    "document_id",
+]
 
 
 @dataclass(frozen=True)
 class Document:
-    """One document: `source` is its POSIX path relative to the folder (`collection`) it came by."""
+    """One document: `source` is its POSIX path relative to the folder (`collection`) it came by.
+
+    `audience` says who may see it, see knowledge/audiences.py; `review_at` when somebody should read it again.
+    """
 
     id: str
     collection: str
     source: str
     title: str
+    audience: str = "public"
+    review_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class DocumentVersion:
-    """The text of a document from `added_at` (aware, UTC) on; `version` counts from 1."""
+    """The text of a document, meant for `effective_from` to `effective_until` (aware, UTC); `version` counts from 1.
+
+    When it really was or is in force follows from all versions together, see knowledge/calendar.py.
+    """
 
     document_id: str
     version: int
@@ -27,17 +44,50 @@ class DocumentVersion:
     added_at: datetime
     markdown: str
     original_hash: str
+    title: str
+    effective_from: datetime
+    effective_until: datetime | None = None
+    withdrawn_at: datetime | None = None
+    uploaded_by: str = ""
+    origin: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is said about documents when they are added; None and "" leave what is there, or the default.
+
+    `effective_from` is the moment of adding by default. With a `match` (a pattern for title, path or file name)
+    the `audience` holds for the documents that fit it only.
+    """
+
+    effective_from: datetime | None = None
+    effective_until: datetime | None = None
+    audience: str | None = None
+    match: str = ""
+    review_at: datetime | None = None
+    uploaded_by: str = ""
+    origin: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class DocumentSummary:
-    """A row of the list of documents."""
+    """A row of the list of documents: the version in force, else the next one to come, else the last there was.
+
+    `state` is "in force", "scheduled" or "past"; `next_from` is when another version takes over, if one is planned.
+    """
 
     document: Document
     version: int
     added_at: datetime
     chunks: int
     characters: int
+    effective_from: datetime
+    effective_until: datetime | None
+    state: str
+    next_from: datetime | None
+    versions: int
 
 
 @dataclass(frozen=True)
@@ -57,11 +107,15 @@ class Chunk:
 
 @dataclass(frozen=True)
 class RetrievedChunk:
-    """A passage found for a query: `score` fused 0 to 1, `dense` cosine, `lexical` BM25 over the best hit's."""
+    """A passage found for a query: `score` fused 0 to 1, `dense` cosine, `lexical` BM25 over the best hit's.
+
+    `effective_from` and `effective_until` are the dates of its version.
+    """
 
     chunk: Chunk
     document: Document
-    added_at: datetime
+    effective_from: datetime
+    effective_until: datetime | None
     score: float
     dense: float
     lexical: float

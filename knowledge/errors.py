@@ -8,12 +8,19 @@ KnowledgeError
 │   ├── EncryptedDocument    it wants a password
 │   └── OversizedDocument    it is larger than the limit
 ├── DocumentNotFound         no document, or several, by that reference
+├── TermsError               dates, an audience or a version that cannot be
+├── SourceNotFound           no live source of that name
+├── SourceError              a live source cannot be read; what was read before stays
+│   ├── AddressRefused       a web address that may not be called
+│   ├── PageGone             the page says that it is no more
+│   └── QueryRefused         a query that is not one reading statement
 ├── StoreError               catalog or vectors cannot be read or written
 ├── EmbedderError            the embedding model is missing or damaged
 └── ReaderError              the reader head is missing or damaged
 """
 
 __all__ = [
+    "AddressRefused",
     "ConversionError",
     "DamagedDocument",
     "DocumentNotFound",
@@ -22,8 +29,13 @@ __all__ = [
     "EncryptedDocument",
     "KnowledgeError",
     "OversizedDocument",
+    "PageGone",
+    "QueryRefused",
     "ReaderError",
+    "SourceError",
+    "SourceNotFound",
     "StoreError",
+    "TermsError",
     "UnsupportedFormat",
 ]
 
@@ -58,6 +70,30 @@ class OversizedDocument(ConversionError):
 
 class DocumentNotFound(KnowledgeError):
     """No document, or several, by that reference."""
+
+
+class TermsError(KnowledgeError):
+    """Dates, an audience or a version that cannot be."""
+
+
+class SourceNotFound(KnowledgeError):
+    """No live source of that name."""
+
+
+class SourceError(KnowledgeError):
+    """A live source, or one item of it, cannot be read; what was read before stays."""
+
+
+class AddressRefused(SourceError):
+    """A web address that may not be called."""
+
+
+class PageGone(SourceError):
+    """The page says that it is no more."""
+
+
+class QueryRefused(SourceError):
+    """A query that is not one reading statement."""
 
 
 class StoreError(KnowledgeError):

@@ -1,59 +1,42 @@
-"""convert -> split -> embed -> write: idempotent, one transaction a version, recoverable after a kill."""
+"""The verbs on documents: add, date, withdraw, roll back, remove, erase; idempotent and recoverable after a kill."""
 
-import contextlib
 import hashlib
-import logging
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 
+from knowledge.archives import unpack
+from knowledge.audiences import audience_of
 from knowledge.bounded import BoundedConverter
+from knowledge.calendar import Window, period
 from knowledge.catalog import Catalog
 from knowledge.converters import Convert, check_file, convert
-from knowledge.documents import Chunk, Document, DocumentSummary, DocumentVersion, document_id
+from knowledge.documents import Chunk, Document, DocumentSummary, DocumentVersion, Terms
 from knowledge.embedder import Embedder
-from knowledge.errors import ConversionError, DocumentNotFound, KnowledgeError, UnsupportedFormat
-from knowledge.folders import FoundFile, find_files, keep_original, readable
-from knowledge.passages import embedded_text, make_chunks
+from knowledge.errors import ConversionError, DocumentNotFound, KnowledgeError, TermsError
+from knowledge.folders import FoundFile, find_files, readable
+from knowledge.intake import FileResult, Intake, Prepared
+from knowledge.passage_index import EMBED_TOGETHER, PassageIndex
 from knowledge.retriever import Retriever
 from knowledge.store import VectorIndex, VectorStore
+from knowledge.upkeep import erase, faults, finish_erasure, rebuild, repair
 
 __all__ = ["UPLOADS", "DocumentIndex", "FileResult", "open_knowledge"]
 
 UPLOADS = "uploads"
-EMBED_TOGETHER = 256  # chunks of several files in one call: short files would waste the batches
+PLAIN = Terms()
 Progress = Callable[[int, int, str], None]
-log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class FileResult:
-    """What became of one file: status is added, changed, unchanged or failed; `message` says why it failed."""
-
-    source: str
-    status: str
-    document: Document | None
-    chunks: int
-    embedded: int
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A version that is split and waits for its vectors; it gets its number when it is written."""
-
-    document: Document
-    version: DocumentVersion
-    chunks: list[Chunk]
-    status: str
+def silent(done: int, total: int, name: str) -> None:
+    """The progress nobody watches."""
 
 
 class DocumentIndex:
     """All verbs on documents, from any thread. Catalog and vectors agree after every one of them.
 
-    `convert` turns files into Markdown; a server wants `BoundedConverter`.
+    `clock` gives the present, aware; `convert` turns files into Markdown; a server wants `BoundedConverter`.
     """
 
     def __init__(
@@ -70,176 +53,303 @@ class DocumentIndex:
         self.embedder = embedder
         self.originals = originals
         self.clock = clock
-        self.convert = convert
-        self._changing = threading.RLock()
+        self.intake = Intake(catalog, embedder, originals, self._now, convert)
+        self.passages = PassageIndex(catalog, vectors, embedder, self._now)
 
-    def add_path(self, path: Path, on_progress: Progress = lambda done, total, name: None) -> list[FileResult]:
+    # -- adding
+
+    def add_path(self, path: Path, on_progress: Progress = silent, terms: Terms = PLAIN) -> list[FileResult]:
         """Add a file, or a folder with its subfolders; hidden files are skipped, a file that fails stops no other.
 
         Raises:
             DocumentNotFound: the path does not exist.
+            TermsError: the dates or the audience cannot be.
         """
-        known = {Path(d.collection) for d in self.catalog.all_documents() if d.collection != UPLOADS}
-        return self._add_all(find_files(path, known), on_progress)
+        self._check(terms)
+        collections = {Path(document.collection) for document in self.catalog.all_documents(self.clock())}
+        known = {folder for folder in collections if folder.is_absolute()}
+        return self._add_all(find_files(path, known), on_progress, terms)
 
-    def add_bytes(self, name: str, data: bytes, replace: str | None = None) -> FileResult:
+    def add_bytes(self, name: str, data: bytes, replace: str | None = None, terms: Terms = PLAIN) -> FileResult:
         """Add an upload. It replaces the document `replace`, else the one document of that file name, else is new."""
         name = name.replace("\\", "/").rsplit("/", 1)[-1]
         try:
-            target = self._upload_target(name, replace)
-            prepared = self._prepare(target, name, data)
+            collection, source = self._upload_target(name, replace)
         except KnowledgeError as error:
             return FileResult(readable(name), "failed", None, 0, 0, str(error))
-        if isinstance(prepared, FileResult):
-            return prepared
-        return self._write([prepared])[0]
+        return self._add_one((collection, source), name, data, terms)
+
+    def add_archive(self, name: str, data: bytes, terms: Terms = PLAIN) -> list[FileResult]:
+        """Add every file in a ZIP as a document of its own; `source` is the path in the archive after its name."""
+        name = name.replace("\\", "/").rsplit("/", 1)[-1]
+        try:
+            members = unpack(name, data)
+        except ConversionError as error:
+            return [FileResult(readable(name), "failed", None, 0, 0, str(error))]
+        return [
+            self._add_one((UPLOADS, f"{name}/{member.path}"), member.path, member.data, terms) for member in members
+        ]
+
+    def add_item(self, collection: str, source: str, name: str, data: bytes, terms: Terms = PLAIN) -> FileResult:
+        """Add what a live source brought: `source` names it in the collection, the suffix of `name` its format."""
+        return self._add_one((collection, source), name, data, terms)
 
     def missing_files(self, folder: Path) -> list[Document]:
         """Documents that came from `folder` whose files are gone; a subfolder that was added alone is left out."""
         root = folder.resolve()
-        places = [(d, Path(d.collection), Path(d.collection, d.source)) for d in self.catalog.all_documents()]
+        current = self.catalog.all_documents(self.clock())
+        places = [(d, Path(d.collection), Path(d.collection, d.source)) for d in current]
         return [
             document
             for document, collection, place in places
-            if (root == collection or collection in root.parents) and root in place.parents and not place.is_file()
+            if (root == collection or collection in root.parents) and root in place.parents and not _is_there(place)
         ]
 
+    # -- the calendar
+
+    def rollback(
+        self, reference: str, number: int, effective_from: datetime | None = None, by: str = ""
+    ) -> DocumentVersion:
+        """Put an old text in force again, now or later, as a new version; nothing is embedded anew.
+
+        Raises:
+            DocumentNotFound: there is no such document or version.
+            TermsError: that text is in force already, or the date has no time zone.
+        """
+        with self.passages.changing:
+            document, now = self.get(reference), self.clock()
+            old = self.catalog.version(document.id, number)
+            begins = period(effective_from, None, now)
+            current = self.catalog.in_force(document.id, begins)
+            if current and current.content_hash == old.content_hash:
+                raise TermsError(f"The text of version {number} of '{document.source}' is in force then already.")
+            version = replace(
+                old, version=0, added_at=now, effective_from=begins, effective_until=None, withdrawn_at=None,
+                uploaded_by=by, note=f"version {number} again",
+            )  # fmt: skip
+            chunks = self.catalog.chunks(document.id, number)
+            self.passages.publish([Prepared(replace(document, title=old.title), version, chunks, "changed")])
+            return self.catalog.version(document.id)
+
+    def withdraw(self, reference: str, number: int | None = None) -> DocumentVersion:
+        """Take one version back: the one in force by default. One that is yet to come never will.
+
+        Raises:
+            DocumentNotFound: there is no such document or version.
+            TermsError: no version is in force, or that one is over already.
+        """
+        with self.passages.changing:
+            document, now = self.get(reference), self.clock()
+            version = self.catalog.in_force(document.id, now)
+            if number is not None:
+                version = self.catalog.version(document.id, number)
+            if version is None:
+                raise TermsError(f"No version of '{document.source}' is in force: there is nothing to withdraw.")
+            window = self.catalog.windows(document.id)[version.version]
+            if window is None or window.ends <= now:
+                raise TermsError(f"Version {version.version} of '{document.source}' is not in force and will not be.")
+            changed = replace(version, withdrawn_at=now)
+            self._change(document, [changed])
+            return changed
+
+    def expire(self, reference: str, until: datetime | None, number: int | None = None) -> DocumentVersion:
+        """Set the end of the version in force (or of `number`); None takes an end away.
+
+        Raises:
+            DocumentNotFound: there is no such document or version.
+            TermsError: no version is in force, or the end is before the beginning or before now.
+        """
+        with self.passages.changing:
+            document, now = self.get(reference), self.clock()
+            found = self.catalog.in_force(document.id, now)
+            version = self.catalog.version(document.id, number) if number is not None else found
+            if version is None:
+                raise TermsError(f"No version of '{document.source}' is in force: name one with its number.")
+            period(version.effective_from, until, now)
+            if until is not None and until < now:
+                raise TermsError(f"The end {until:%Y-%m-%d %H:%M} is past: to end it now, withdraw it.")
+            changed = replace(version, effective_until=until and until.astimezone(UTC))
+            self._change(document, [changed])
+            return changed
+
     def remove(self, reference: str) -> Document:
-        """Take a document out of all answers at once; its text stays stored for the citations of past answers.
+        """Take a document out of all answers from now on; what applied before can still be asked for.
 
         Raises:
             DocumentNotFound: none, several, or it is removed already.
         """
-        with self._changing:
-            document = self.get(reference)
-            if self.catalog.latest(document.id) is None:
+        with self.passages.changing:
+            document, now = self.get(reference), self.clock()
+            alive = self.catalog.windows(document.id)
+            ending = [
+                replace(version, withdrawn_at=now)
+                for version in self.catalog.versions(document.id)
+                if (window := alive[version.version]) and window.ends > now
+            ]
+            if not ending:
                 raise DocumentNotFound(f"'{document.source}' is removed already: add it again if it was a mistake.")
-            retired = self.catalog.chunk_ids(document.id)
-            self.catalog.remove(document.id, self.clock())
-            self.vectors.delete(sorted(retired))
+            self._change(document, ending)
         return document
 
-    def documents(self) -> list[DocumentSummary]:
-        """Every current document."""
-        return self.catalog.summaries()
+    def describe(self, reference: str, audience: str | None = None, review_at: datetime | None = None) -> Document:
+        """Change who may see a document, or when somebody should read it again.
 
-    def get(self, reference: str) -> Document:
-        """A document by id, unique id prefix, source path or unique file name; removed ones by full id only.
+        Raises:
+            DocumentNotFound: none, or several.
+            TermsError: the audience cannot be.
+        """
+        with self.passages.changing:
+            document = self.get(reference)
+            changed = replace(
+                document,
+                audience=audience_of(audience) if audience else document.audience,
+                review_at=review_at.astimezone(UTC) if review_at else document.review_at,
+            )
+            with self.passages.in_step([document.id]):
+                self.catalog.change_document(changed)
+        return changed
+
+    def erase(self, reference: str) -> Document:
+        """Leave nothing of a document: no version, no vector, no original. This cannot be undone.
 
         Raises:
             DocumentNotFound: none, or several.
         """
-        found = self.catalog.find(reference)
+        with self.passages.changing:
+            document = self.get(reference)
+            erase(self.passages, document, self.originals)
+        return document
+
+    # -- looking
+
+    def documents(self, everything: bool = False) -> list[DocumentSummary]:
+        """Every document that is in force or scheduled; with `everything` the past ones too."""
+        found = self.catalog.summaries(self.clock())
+        return found if everything else [summary for summary in found if summary.state != "past"]
+
+    def get(self, reference: str) -> Document:
+        """A document by id, unique id prefix, source path or unique file name; past ones if no other fits.
+
+        Raises:
+            DocumentNotFound: none, or several.
+        """
+        found = self.catalog.find(reference, self.clock())
         if len(found) > 1:
             names = ", ".join(f"{d.id} ({d.source})" for d in found[:5])
             raise DocumentNotFound(f"'{reference}' stands for {len(found)} documents: use one of the ids {names}.")
-        reference = readable(reference)
-        document = found[0] if found else self.catalog.ever(reference)
-        if document is None:
-            raise DocumentNotFound(f"There is no document '{reference}': `frontdesk docs list` shows all of them.")
-        return document
+        if not found:
+            raise DocumentNotFound(
+                f"There is no document '{readable(reference)}': `frontdesk docs list` shows all of them."
+            )
+        return found[0]
 
     def version(self, document: str, number: int | None = None) -> DocumentVersion:
-        """A stored version of a document (by id), the newest by default."""
-        return self.catalog.version(document, number)
+        """A stored version of a document (by id): the one in force by default, else the newest."""
+        current = self.catalog.in_force(document, self.clock()) if number is None else None
+        return current or self.catalog.version(document, number)
 
-    def chunks(self, document: str) -> list[Chunk]:
-        """The current passages of a document (by id)."""
-        return self.catalog.chunks(document)
+    def versions(self, document: str) -> list[tuple[DocumentVersion, Window | None]]:
+        """All versions of a document (by id) with the time each is in force, oldest first."""
+        found = self.catalog.windows(document)
+        return [(version, found[version.version]) for version in self.catalog.versions(document)]
+
+    def chunks(self, document: str, number: int | None = None) -> list[Chunk]:
+        """The passages of a version of a document (by id), as `version` chooses it."""
+        return self.catalog.chunks(document, self.version(document, number).version)
+
+    # -- upkeep
+
+    def verify(self) -> list[str]:
+        """What does not agree between catalog, vectors and word index; empty when all is well."""
+        return faults(self.passages)
+
+    def repair(self) -> None:
+        """Make anew whatever `verify` found wrong."""
+        repair(self.passages)
+
+    def rebuild(self, on_progress: Progress = silent) -> int:
+        """Both indexes anew from the catalog; returns how many passages there are."""
+        return rebuild(self.passages, on_progress)
 
     def recover(self) -> tuple[int, int]:
-        """Mend what a kill left: (vectors without a passage removed, passages without a vector embedded)."""
-        with self._changing:
-            known, stored = self.catalog.chunk_ids(), self.vectors.ids()
-            orphans, bare = sorted(stored - known), sorted(known - stored)
-            self.vectors.delete(orphans)
-            for at in range(0, len(bare), EMBED_TOGETHER):
-                found = self.catalog.load(bare[at : at + EMBED_TOGETHER])
-                texts = [embedded_text(document.title, chunk) for chunk, document, _ in found.values()]
-                self.vectors.upsert(list(found), self.embedder.embed(texts))
-        if orphans or bare:
-            log.info("recovered: %d stray vectors removed, %d passages embedded", len(orphans), len(bare))
-        return len(orphans), len(bare)
+        """Mend what a kill left: (vectors removed or moved, passages embedded)."""
+        finish_erasure(self.passages, self.originals)
+        return self.passages.recover()
 
     def close(self) -> None:
         """Release the files."""
         self.catalog.close()
         self.vectors.close()
 
-    def _add_all(self, files: Sequence[FoundFile], on_progress: Progress) -> list[FileResult]:
-        results: dict[int, FileResult] = {}
-        waiting: dict[int, _Prepared] = {}
+    def _now(self) -> datetime:
+        return self.clock()
+
+    def _change(self, document: Document, versions: Sequence[DocumentVersion]) -> None:
+        with self.passages.in_step([document.id]):
+            self.catalog.change_versions(versions)
+
+    def _check(self, terms: Terms) -> None:
+        period(terms.effective_from, terms.effective_until, self.clock())
+        if terms.audience:
+            audience_of(terms.audience)
+
+    def _add_one(self, target: tuple[str, str], name: str, data: bytes, terms: Terms) -> FileResult:
+        try:
+            prepared = self.intake.prepare(target, readable(name), data, terms)
+        except KnowledgeError as error:
+            return FileResult(readable(target[1]), "failed", None, 0, 0, str(error))
+        return prepared if isinstance(prepared, FileResult) else self.passages.publish([prepared])[0]
+
+    def _add_all(self, files: Sequence[FoundFile], on_progress: Progress, terms: Terms) -> list[FileResult]:
+        results: list[FileResult | None] = []
+        waiting: dict[int, Prepared] = {}
+
+        def write() -> None:
+            for place, result in zip(waiting, self.passages.publish(list(waiting.values())), strict=True):
+                results[place] = result
+            waiting.clear()
+
         for number, file in enumerate(files):
             on_progress(number, len(files), readable(file.source))
-            found = self._read_and_prepare(file)
-            if isinstance(found, FileResult):
-                results[number] = found
-                continue
-            waiting[number] = found
+            for found in self._read_and_prepare(file, terms):
+                results.append(found if isinstance(found, FileResult) else None)
+                if isinstance(found, Prepared):
+                    waiting[len(results) - 1] = found
             if sum(len(prepared.chunks) for prepared in waiting.values()) >= EMBED_TOGETHER:
-                results |= zip(waiting, self._write(list(waiting.values())), strict=True)
-                waiting = {}
-        results |= zip(waiting, self._write(list(waiting.values())), strict=True)
+                write()
+        write()
         on_progress(len(files), len(files), "done")
-        return [results[number] for number in range(len(files))]
+        return [result for result in results if result is not None]
 
-    def _read_and_prepare(self, file: FoundFile) -> _Prepared | FileResult:
+    def _read_and_prepare(self, file: FoundFile, terms: Terms) -> list[Prepared | FileResult]:
         source = readable(file.source)
         try:
-            check_file(source, file.path.stat().st_size)
-            return self._prepare((file.collection, file.source), source, file.path.read_bytes())
+            if PurePosixPath(source).suffix.lower() != ".zip":
+                check_file(source, file.path.stat().st_size)
+                data = file.path.read_bytes()
+                return [self.intake.prepare((file.collection, file.source), source, data, terms)]
+            members = unpack(source, file.path.read_bytes())
         except OSError as error:
             message = f"'{source}' cannot be read ({error.strerror}): check that it is there and its permissions."
-            return FileResult(source, "failed", None, 0, 0, message)
+            return [FileResult(source, "failed", None, 0, 0, message)]
         except ConversionError as error:
-            return FileResult(source, "failed", None, 0, 0, str(error))
+            return [FileResult(source, "failed", None, 0, 0, str(error))]
+        return [self._prepare_member(file, member.path, member.data, terms) for member in members]
 
-    def _prepare(self, target: tuple[str, str], name: str, data: bytes) -> _Prepared | FileResult:
-        """Convert and split, or say that nothing changed; the original is kept before anything points to it."""
-        if any(readable(part) != part for part in target):
-            raise UnsupportedFormat(f"'{readable(name)}' or its folder has a name that is no text: rename it.")
-        identity = document_id(*target)
-        original = hashlib.sha256(data).hexdigest()
-        latest = self.catalog.latest(identity)
-        if latest and latest.original_hash == original:
-            document = self.catalog.ever(identity)
-            return FileResult(target[1], "unchanged", document, len(self.catalog.chunk_ids(identity)), 0)
-        converted = self.convert(name, data)
-        document = Document(identity, *target, converted.title)
-        content = hashlib.sha256(converted.markdown.encode()).hexdigest()
-        version = DocumentVersion(identity, 0, content, self.clock(), converted.markdown, original)
-        keep_original(self.originals, data)
-        chunks = make_chunks(document, version, self.embedder)
-        return _Prepared(document, version, chunks, "changed" if latest else "added")
-
-    def _write(self, prepared: Sequence[_Prepared]) -> list[FileResult]:
-        """Vectors first, then one transaction a file, then the vectors that no version needs any more."""
-        with self._changing:
-            current = {p.document.id: self.catalog.chunk_ids(p.document.id) for p in prepared}
-            unseen = [(p, c) for p in prepared for c in p.chunks if c.id not in current[p.document.id]]
-            try:
-                if unseen:
-                    vectors = self.embedder.embed([embedded_text(p.document.title, c) for p, c in unseen])
-                    self.vectors.upsert([c.id for _, c in unseen], vectors)
-                return [self._make_current(item, current[item.document.id]) for item in prepared]
-            except BaseException:
-                with contextlib.suppress(KnowledgeError):
-                    self.vectors.delete(sorted({c.id for _, c in unseen} - self.catalog.chunk_ids()))
-                raise
-
-    def _make_current(self, item: _Prepared, old: set[str]) -> FileResult:
-        number = self.catalog.last_number(item.document.id) + 1
-        chunks = [replace(chunk, version=number) for chunk in item.chunks]
-        self.catalog.make_current(item.document, replace(item.version, version=number), chunks)
-        new = {chunk.id for chunk in chunks}
-        self.vectors.delete(sorted(old - new))
-        return FileResult(item.document.source, item.status, item.document, len(new), len(new - old))
+    def _prepare_member(self, file: FoundFile, path: str, data: bytes, terms: Terms) -> Prepared | FileResult:
+        source = f"{file.source}/{path}"
+        try:
+            check_file(readable(source), len(data))
+            return self.intake.prepare((file.collection, source), readable(source), data, terms)
+        except ConversionError as error:
+            return FileResult(readable(source), "failed", None, 0, 0, str(error))
 
     def _upload_target(self, name: str, replace: str | None) -> tuple[str, str]:
         if replace is not None:
             document = self.get(replace)
             return document.collection, document.source
-        same = [d for d in self.catalog.all_documents() if d.source.rsplit("/", 1)[-1] == name]
+        current = self.catalog.all_documents(self.clock())
+        same = [d for d in current if d.source.rsplit("/", 1)[-1] == name and "/" not in d.source.split(".zip")[-1]]
         if len(same) > 1:
             raise DocumentNotFound(f"{len(same)} documents are called '{name}': choose which one it replaces.")
         return (same[0].collection, same[0].source) if same else (UPLOADS, name)
@@ -251,8 +361,13 @@ def open_knowledge(home: Path, embedder: Embedder, clock: Callable[[], datetime]
     vectors = VectorStore(home / "chroma", _collection_name(embedder.name))
     documents = DocumentIndex(catalog, vectors, embedder, home / "originals", clock, BoundedConverter())
     documents.recover()
-    return documents, Retriever(catalog, vectors, embedder)
+    return documents, Retriever(catalog, vectors, embedder, clock)
 
 
 def _collection_name(embedder: str) -> str:
     return "passages-" + hashlib.sha256(embedder.encode()).hexdigest()[:12]
+
+
+def _is_there(place: Path) -> bool:
+    """Whether a document's file exists, or the archive that it is a member of."""
+    return place.is_file() or any(parent.suffix.lower() == ".zip" and parent.is_file() for parent in place.parents)

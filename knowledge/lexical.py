@@ -4,15 +4,17 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["search_words", "searched_words"]
+__all__ = ["WORDS_TABLE", "search_words", "searched_words"]
 
 MOST_WORDS = 64
 # A word in the title or a heading counts double: headings say what a passage is about.
+# The plus keeps SQLite from looking up the words once for each passage of the scope.
 RANKED = (
-    "SELECT c.id, hits.score FROM (SELECT rowid AS number, -bm25(chunk_words, 2.0, 1.0) AS score FROM chunk_words "
-    "WHERE chunk_words MATCH ? ORDER BY score DESC LIMIT ?) AS hits JOIN chunks c USING (number) "
-    "ORDER BY hits.score DESC, c.id"
+    "SELECT p.id, hits.score FROM (SELECT rowid AS number, -bm25(chunk_words, 2.0, 1.0) AS score FROM chunk_words "
+    "WHERE chunk_words MATCH ? AND +rowid IN (SELECT number FROM {scope}) ORDER BY score DESC LIMIT ?) AS hits "
+    "JOIN passages p USING (number) ORDER BY hits.score DESC, p.id"
 )
+WORDS_TABLE = "CREATE VIRTUAL TABLE chunk_words USING fts5(heading, text, tokenize='porter unicode61')"
 # Words of questions, not of answers: with them BM25 ranks by politeness.
 STOP_WORDS = frozenset([
     "a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did",
@@ -31,13 +33,15 @@ def searched_words(query: str) -> list[str]:
 
 
 def search_words(
-    read: Callable[[str, Sequence[object]], list[tuple[Any, ...]]], query: str, top_k: int
+    read: Callable[[str, Sequence[object]], list[tuple[Any, ...]]], scope: str, query: str, top_k: int
 ) -> list[tuple[str, float]]:
-    """Ids of current passages with any of the words, by BM25 (positive, larger is better); ties by id.
+    """Ids of passages with any of the words, by BM25 (positive, larger is better); ties by id.
 
-    `read` runs one SQL query on the catalog. Each word is quoted, so nothing a customer types is FTS5 syntax.
+    `read` runs one SQL query on the catalog, `scope` is the table with the passages that count. Each word is quoted,
+    so nothing a customer types is FTS5 syntax.
     """
     words = searched_words(query)
     if not words or top_k < 1:
         return []
-    return [(row[0], float(row[1])) for row in read(RANKED, (" OR ".join(f'"{word}"' for word in words), top_k))]
+    values = (" OR ".join(f'"{word}"' for word in words), top_k)
+    return [(row[0], float(row[1])) for row in read(RANKED.format(scope=scope), values)]

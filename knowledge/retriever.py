@@ -1,30 +1,62 @@
-"""Question -> passages, best first: cosine and BM25 fused, nothing under a minimum relevance."""
+"""Question -> passages, best first: cosine and BM25 fused, only what is in force for who asks and when."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from knowledge.audiences import CUSTOMER, part_of
 from knowledge.catalog import Catalog
-from knowledge.documents import Chunk, Document, RetrievedChunk
+from knowledge.documents import RetrievedChunk
 from knowledge.embedder import Embedder
+from knowledge.records import Found
+from knowledge.scopes import Scope
 from knowledge.store import VectorIndex, Vectors
 
-__all__ = ["Retriever"]
+__all__ = ["Retriever", "ScopedRetriever", "Stages"]
 
 CANDIDATES = 50  # of each kind: measured p95 of BM25 over 50,000 chunks is 11 ms with it
+MOST_CANDIDATES = 800  # of vectors, where most of the nearest are out of force
 DENSE_WEIGHT = 0.6  # against 0.4 for BM25
+RRF_OFFSET = 60  # of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009)
 MIN_DENSE = 0.15  # cosine under which, with no word in common, a passage is about something else
 MIN_BEST_DENSE = 0.10  # when not even the best passage reaches this, nothing is relevant
 
 
-class Retriever:
-    """Searches the current passages. Ids that the catalog does not know are dropped, so a deleted text never shows."""
+@dataclass(frozen=True)
+class Stages:
+    """Which stages of the search run; each can be left out to see what it earns."""
 
-    def __init__(self, catalog: Catalog, vectors: VectorIndex, embedder: Embedder) -> None:
+    dense: bool = True
+    lexical: bool = True
+    fusion: str = "convex"  # or "rrf"
+    fold: bool = True  # passages that repeat a better one word for word are left out
+
+
+class Retriever:
+    """Searches what is in force; what the catalog does not show for a scope is dropped, whatever the indexes say."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        vectors: VectorIndex,
+        embedder: Embedder,
+        clock: Callable[[], datetime],
+        stages: Stages = Stages(),
+    ) -> None:
         self.catalog = catalog
         self.vectors = vectors
         self.embedder = embedder
+        self.clock = clock
+        self.stages = stages
 
-    def retrieve(self, query: str, top_k: int = 5) -> list[RetrievedChunk]:
+    def within(self, as_of: datetime | None = None, audiences: frozenset[str] = CUSTOMER) -> "ScopedRetriever":
+        """The same search for one instant (now at each question by default) and one kind of asker."""
+        return ScopedRetriever(self, as_of, audiences)
+
+    def retrieve(
+        self, query: str, top_k: int = 5, as_of: datetime | None = None, audiences: frozenset[str] = CUSTOMER
+    ) -> list[RetrievedChunk]:
         """At most `top_k` passages, best first; ties in the order of the ids; empty when nothing is relevant.
 
         score = 0.6 x cosine (not below 0) + 0.4 x BM25 over the best hit's BM25, so 0 to 1.
@@ -34,25 +66,83 @@ class Retriever:
         """
         if not any(letter.isalnum() for letter in query) or top_k < 1:
             return []
-        vector = self.embedder.embed([query])[0]
-        dense = dict(self.vectors.query(vector, CANDIDATES))
-        words = dict(self.catalog.search_words(query, CANDIDATES))
-        dense |= self._missing_cosines(vector, words.keys() - dense.keys())
+        scope = Scope(as_of or self.clock(), audiences)
+        words = dict(self.catalog.search_words(query, CANDIDATES, scope)) if self.stages.lexical else {}
+        dense, records = self._nearest(query, scope, words)
+        records |= self.catalog.load(sorted(words.keys() - records.keys()), scope)
         best = max(words.values(), default=0.0)
         passages = [
-            _passage(*record, dense.get(name, 0.0), words.get(name, 0.0) / best if best > 0 else 0.0)
-            for name, record in self.catalog.load(sorted(dense.keys() | words.keys())).items()
+            _passage(record, dense.get(name, 0.0), words.get(name, 0.0) / best if best > 0 else 0.0)
+            for name, record in records.items()
             if name in words or dense[name] >= MIN_DENSE
         ]
-        if max((passage.dense for passage in passages), default=0.0) < MIN_BEST_DENSE:
+        if self.stages.dense and max((passage.dense for passage in passages), default=0.0) < MIN_BEST_DENSE:
             return []
-        return sorted(passages, key=lambda passage: (-passage.score, passage.chunk.id))[:top_k]
+        ranked = sorted(self._scored(passages), key=lambda passage: (-passage.score, passage.chunk.id))
+        return (_folded(ranked) if self.stages.fold else ranked)[:top_k]
 
-    def _missing_cosines(self, vector: Vectors, names: Iterable[str]) -> dict[str, float]:
+    def _nearest(self, query: str, scope: Scope, words: Iterable[str]) -> tuple[dict[str, float], dict[str, Found]]:
+        """Cosines of the nearest passages that the scope may see and of those found by `words`, and the former."""
+        if not self.stages.dense:
+            return {}, {}
+        vector, parts = self.embedder.embed([query])[0], self._parts(scope)
+        count = CANDIDATES
+        while True:
+            dense = dict(self.vectors.query(parts, vector, count))
+            records = self.catalog.load(sorted(dense), scope)
+            if len(records) >= CANDIDATES or len(dense) < count or count >= MOST_CANDIDATES:
+                break
+            count *= 2
+        seen = {name: dense[name] for name in records}
+        return seen | self._cosines(parts, vector, set(words) - seen.keys()), records
+
+    def _cosines(self, parts: Sequence[str], vector: Vectors, names: Iterable[str]) -> dict[str, float]:
         """Cosines of passages that only BM25 found, so that they are not counted as unrelated."""
-        return {name: float(found @ vector) for name, found in self.vectors.get(sorted(names)).items()}
+        return {name: float(found @ vector) for name, found in self.vectors.get(parts, sorted(names)).items()}
+
+    def _parts(self, scope: Scope) -> list[str]:
+        """The parts of the vector store to search; the one with retired passages only if the past is asked for."""
+        allowed = self.catalog.scopes.audiences(scope)
+        is_past = scope.as_of < self.clock()
+        return [part_of(audience, past) for audience in allowed for past in ((False, True) if is_past else (False,))]
+
+    def _scored(self, passages: Sequence[RetrievedChunk]) -> list[RetrievedChunk]:
+        if self.stages.fusion == "convex":
+            return list(passages)
+        by_dense = sorted(passages, key=lambda p: (-p.dense, p.chunk.id))
+        by_words = sorted((p for p in passages if p.lexical), key=lambda p: (-p.lexical, p.chunk.id))
+        scores = {p.chunk.id: 0.0 for p in passages}
+        for order in (by_dense, by_words):
+            for rank, passage in enumerate(order, 1):
+                scores[passage.chunk.id] += 1 / (RRF_OFFSET + rank)
+        return [replace(p, score=scores[p.chunk.id]) for p in passages]
 
 
-def _passage(chunk: Chunk, document: Document, added_at: datetime, dense: float, lexical: float) -> RetrievedChunk:
+@dataclass(frozen=True)
+class ScopedRetriever:
+    """A `Retriever` that answers for one instant and one kind of asker only."""
+
+    retriever: Retriever
+    as_of: datetime | None
+    audiences: frozenset[str]
+
+    def retrieve(self, query: str, top_k: int = 5) -> list[RetrievedChunk]:
+        """See `Retriever.retrieve`."""
+        return self.retriever.retrieve(query, top_k, self.as_of, self.audiences)
+
+
+def _passage(found: Found, dense: float, lexical: float) -> RetrievedChunk:
     score = min(1.0, DENSE_WEIGHT * max(0.0, dense) + (1 - DENSE_WEIGHT) * lexical)
-    return RetrievedChunk(chunk, document, added_at, score, dense, lexical)
+    return RetrievedChunk(*found, score, dense, lexical)
+
+
+def _folded(ranked: Sequence[RetrievedChunk]) -> list[RetrievedChunk]:
+    """Without passages that repeat a better one word for word under the same title."""
+    seen: set[tuple[str, ...]] = set()
+    kept = []
+    for passage in ranked:
+        key = (passage.document.title.lower(), *re.findall(r"\w+", passage.chunk.text.lower()))
+        if key not in seen:
+            kept.append(passage)
+        seen.add(key)
+    return kept

@@ -1,7 +1,10 @@
 """Vectors by chunk id: Chroma on disk, or a fake in memory. The only file that knows chromadb."""
 
+import os
+import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,30 +17,35 @@ __all__ = ["FakeVectorStore", "VectorIndex", "VectorStore", "Vectors"]
 
 WRITE_BATCH = 250  # about 1,600 rows/s; larger batches bring nothing
 READ_BATCH = 5000  # 33,000 ids in one call fail with "too many SQL variables"
+FOLDERS = "g" + "[0-9]" * 6
 Vectors = NDArray[np.float32]
 
 
 class VectorIndex(Protocol):
-    """Nearest neighbours by cosine."""
+    """Nearest neighbours by cosine, in parts that never mix: what is not asked for is not searched."""
 
-    def upsert(self, ids: Sequence[str], vectors: Vectors) -> None:
-        """Write vectors; an id that is there is replaced."""
+    def upsert(self, part: str, ids: Sequence[str], vectors: Vectors) -> None:
+        """Write vectors into a part; an id that is there is replaced."""
         ...
 
-    def query(self, vector: Vectors, top_k: int) -> list[tuple[str, float]]:
-        """The nearest ids with their cosine, best first."""
+    def query(self, parts: Iterable[str], vector: Vectors, top_k: int) -> list[tuple[str, float]]:
+        """The nearest ids of the parts with their cosine, best first; parts that do not exist have none."""
         ...
 
-    def delete(self, ids: Sequence[str]) -> None:
-        """Remove ids; unknown ones are ignored."""
+    def delete(self, part: str, ids: Sequence[str]) -> None:
+        """Remove ids from a part; unknown ones are ignored."""
         ...
 
-    def ids(self) -> set[str]:
-        """Every id."""
+    def ids(self) -> dict[str, set[str]]:
+        """Every id, by part."""
         ...
 
-    def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        """Vectors of the ids that are there."""
+    def get(self, parts: Iterable[str], ids: Sequence[str]) -> dict[str, Vectors]:
+        """Vectors of the ids that are in one of the parts."""
+        ...
+
+    def renew(self, fill: Callable[["VectorIndex"], None]) -> None:
+        """Let `fill` write a new store, which then takes the place of this one; nothing of the old one is left."""
         ...
 
     def close(self) -> None:
@@ -46,46 +54,68 @@ class VectorIndex(Protocol):
 
 
 class VectorStore:
-    """One Chroma collection in `folder`, named by the embedder so that two models never mix."""
+    """Chroma collections in a folder of `home`, one a part, named by the embedder so that two models never mix.
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder = folder
+    Chroma keeps deleted vectors readable on disk, so a store that has to forget is written anew: `home` holds one
+    folder for each writing ("g000001"), and the file `current` names the one in use.
+    """
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.home = home
         self.name = name
         self._client: Any = None
-        self._opened: Any = None
+        self._parts: dict[str, Any] = {}
         self._closed = False
         self._lock = threading.RLock()
 
-    def upsert(self, ids: Sequence[str], vectors: Vectors) -> None:
+    def upsert(self, part: str, ids: Sequence[str], vectors: Vectors) -> None:
         """See `VectorIndex.upsert`."""
         for at in range(0, len(ids), WRITE_BATCH):
-            part = slice(at, at + WRITE_BATCH)
-            self._do("upsert", ids=list(ids[part]), embeddings=vectors[part])
+            rows = slice(at, at + WRITE_BATCH)
+            self._do(part, "upsert", ids=list(ids[rows]), embeddings=vectors[rows])
 
-    def query(self, vector: Vectors, top_k: int) -> list[tuple[str, float]]:
+    def query(self, parts: Iterable[str], vector: Vectors, top_k: int) -> list[tuple[str, float]]:
         """See `VectorIndex.query`."""
-        found = self._do("query", query_embeddings=vector.reshape(1, -1), n_results=top_k, include=["distances"])
-        return [(i, 1.0 - float(d)) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)]
+        best: dict[str, float] = {}
+        for part in self._existing(parts):
+            found = self._do(
+                part, "query", query_embeddings=vector.reshape(1, -1), n_results=top_k, include=["distances"]
+            )
+            best |= {i: 1.0 - float(d) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)}
+        return sorted(best.items(), key=lambda pair: -pair[1])[:top_k]
 
-    def delete(self, ids: Sequence[str]) -> None:
+    def delete(self, part: str, ids: Sequence[str]) -> None:
         """See `VectorIndex.delete`."""
-        for at in range(0, len(ids), READ_BATCH):
-            self._do("delete", ids=list(ids[at : at + READ_BATCH]))
+        for at in range(0, len(ids) if self._existing([part]) else 0, READ_BATCH):
+            self._do(part, "delete", ids=list(ids[at : at + READ_BATCH]))
 
-    def ids(self) -> set[str]:
+    def ids(self) -> dict[str, set[str]]:
         """See `VectorIndex.ids`."""
-        found: set[str] = set()
-        while len(page := self._do("get", limit=READ_BATCH, offset=len(found), include=[])["ids"]):
-            found |= set(page)
-        return found
+        return {part: self._ids_of(part) for part in self._existing()}
 
-    def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
+    def get(self, parts: Iterable[str], ids: Sequence[str]) -> dict[str, Vectors]:
         """See `VectorIndex.get`."""
         found: dict[str, Vectors] = {}
-        for at in range(0, len(ids), READ_BATCH):
-            page = self._do("get", ids=list(ids[at : at + READ_BATCH]), include=["embeddings"])
-            found |= dict(zip(page["ids"], page["embeddings"], strict=True))
+        for part in self._existing(parts):
+            for at in range(0, len(ids), READ_BATCH):
+                page = self._do(part, "get", ids=list(ids[at : at + READ_BATCH]), include=["embeddings"])
+                found |= dict(zip(page["ids"], page["embeddings"], strict=True))
         return found
+
+    def renew(self, fill: Callable[[VectorIndex], None]) -> None:
+        """See `VectorIndex.renew`. A kill on the way leaves the old store in use, or the new one."""
+        self._existing()
+        number = 1 + max(int(path.name[1:]) for path in self.home.glob(FOLDERS))
+        fresh = VectorStore(self.home, self.name)
+        with self._translated():
+            fresh._connect(self.home / f"g{number:06d}")
+            fill(fresh)
+            fresh.close()
+        with self._lock, self._translated():
+            _point_to(self.home, f"g{number:06d}")
+            self._client.close()
+            self._client, self._parts = None, {}
+            self._open()
 
     def close(self) -> None:
         """See `VectorIndex.close`."""
@@ -94,60 +124,115 @@ class VectorStore:
             if self._client is not None:
                 self._client.close()
 
-    def _do(self, verb: str, **arguments: Any) -> Any:  # noqa: ANN401 - chromadb's own types
+    def _ids_of(self, part: str) -> set[str]:
+        found: set[str] = set()
+        while len(page := self._do(part, "get", limit=READ_BATCH, offset=len(found), include=[])["ids"]):
+            found |= set(page)
+        return found
+
+    def _existing(self, parts: Iterable[str] | None = None) -> list[str]:
+        """Those of the parts that have a collection; all of them by default."""
+        with self._lock, self._translated():
+            self._open()
+            return sorted(self._parts if parts is None else self._parts.keys() & set(parts))
+
+    def _do(self, part: str, verb: str, **arguments: Any) -> Any:  # noqa: ANN401 - chromadb's own types
+        with self._lock, self._translated():
+            self._open()
+            if part not in self._parts:
+                self._parts[part] = self._client.get_or_create_collection(
+                    f"{self.name}.{part}", embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+                )
+            return getattr(self._parts[part], verb)(**arguments)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         from chromadb.errors import ChromaError
 
         try:
-            with self._lock:
-                return getattr(self._collection(), verb)(**arguments)
+            yield
         except (ChromaError, OSError, ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise StoreError(
-                f"The vectors in '{self.folder}' cannot be used ({reason}): "
-                "stop other processes on this home, or delete that folder and start again to rebuild it."
+                f"The vectors in '{self.home}' cannot be used ({reason}): "
+                "stop other processes on this home, or run `frontdesk docs rebuild-index`."
             ) from error
 
-    def _collection(self) -> Any:  # noqa: ANN401
+    def _open(self) -> None:
         if self._closed:
-            raise StoreError(f"The vectors in '{self.folder}' are closed: open the home again.")
-        if self._opened is None:
-            import chromadb
+            raise StoreError(f"The vectors in '{self.home}' are closed: open the home again.")
+        if self._client is None:
+            self._connect(_current_folder(self.home))
 
-            settings = chromadb.Settings(anonymized_telemetry=False)
-            self._client = chromadb.PersistentClient(str(self.folder), settings=settings)
-            self._opened = self._client.get_or_create_collection(
-                self.name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
-            )
-        return self._opened
+    def _connect(self, folder: Path) -> None:
+        import chromadb
+
+        client = chromadb.PersistentClient(str(folder), settings=chromadb.Settings(anonymized_telemetry=False))
+        prefix = f"{self.name}."
+        for found in client.list_collections():
+            if found.name.startswith(prefix):
+                opened = client.get_collection(found.name, embedding_function=None)
+                self._parts[found.name.removeprefix(prefix)] = opened
+        self._client = client
+
+
+def _current_folder(home: Path) -> Path:
+    """The folder in use, made if there is none; whatever else lies beside it is gone afterwards."""
+    home.mkdir(parents=True, exist_ok=True)
+    pointer = home / "current"
+    name = pointer.read_text().strip() if pointer.exists() else ""
+    if not name:
+        name = "g000001"
+        _point_to(home, name)
+    (home / name).mkdir(exist_ok=True)
+    for path in home.iterdir():
+        if path.is_dir() and path.name != name:
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.is_file() and path != pointer:
+            path.unlink()
+    return home / name
+
+
+def _point_to(home: Path, name: str) -> None:
+    partial = home / "current.partial"
+    partial.write_text(name)
+    os.replace(partial, home / "current")
 
 
 class FakeVectorStore:
     """The fake: exact cosine over vectors in memory."""
 
     def __init__(self) -> None:
-        self.vectors: dict[str, Vectors] = {}
+        self.parts: dict[str, dict[str, Vectors]] = {}
 
-    def upsert(self, ids: Sequence[str], vectors: Vectors) -> None:
+    def upsert(self, part: str, ids: Sequence[str], vectors: Vectors) -> None:
         """See `VectorIndex.upsert`."""
-        self.vectors |= dict(zip(ids, vectors, strict=True))
+        self.parts.setdefault(part, {}).update(zip(ids, vectors, strict=True))
 
-    def query(self, vector: Vectors, top_k: int) -> list[tuple[str, float]]:
+    def query(self, parts: Iterable[str], vector: Vectors, top_k: int) -> list[tuple[str, float]]:
         """See `VectorIndex.query`."""
-        scored = [(i, float(v @ vector)) for i, v in self.vectors.items()]
-        return sorted(scored, key=lambda pair: -pair[1])[:top_k]
+        scored = {i: float(v @ vector) for part in parts for i, v in self.parts.get(part, {}).items()}
+        return sorted(scored.items(), key=lambda pair: -pair[1])[:top_k]
 
-    def delete(self, ids: Sequence[str]) -> None:
+    def delete(self, part: str, ids: Sequence[str]) -> None:
         """See `VectorIndex.delete`."""
         for i in ids:
-            self.vectors.pop(i, None)
+            self.parts.get(part, {}).pop(i, None)
 
-    def ids(self) -> set[str]:
+    def ids(self) -> dict[str, set[str]]:
         """See `VectorIndex.ids`."""
-        return set(self.vectors)
+        return {part: set(vectors) for part, vectors in self.parts.items()}
 
-    def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
+    def get(self, parts: Iterable[str], ids: Sequence[str]) -> dict[str, Vectors]:
         """See `VectorIndex.get`."""
-        return {i: self.vectors[i] for i in ids if i in self.vectors}
+        stored = {i: v for part in parts for i, v in self.parts.get(part, {}).items()}
+        return {i: stored[i] for i in ids if i in stored}
+
+    def renew(self, fill: Callable[[VectorIndex], None]) -> None:
+        """See `VectorIndex.renew`."""
+        fresh = FakeVectorStore()
+        fill(fresh)
+        self.parts = fresh.parts
 
     def close(self) -> None:
         """See `VectorIndex.close`."""

@@ -82,13 +82,13 @@ def make_index(home: Path, vectors: FakeVectorStore | None = None) -> DocumentIn
 
 def search(index: DocumentIndex, query: str, top_k: int = 5) -> list[str]:
     """Texts of the passages that a question finds."""
-    found = Retriever(index.catalog, index.vectors, index.embedder).retrieve(query, top_k)
+    found = Retriever(index.catalog, index.vectors, index.embedder, index.clock).retrieve(query, top_k)
     return [passage.chunk.text for passage in found]
 
 
 def agree(index: DocumentIndex) -> bool:
     """Whether catalog, word index and vectors know the same passages, each of them in the stored text."""
-    return not index.catalog.faults() and index.vectors.ids() == index.catalog.chunk_ids()
+    return index.verify() == []
 
 
 def _word_block(block: str | Sequence[Sequence[str]]) -> str:

@@ -14,4 +14,4 @@ def retrieved(text, title="Returns", source="returns.md", section="", start=0, s
     document = Document(id=f"doc-{source}", collection="c", source=source, title=title)
     heading = (section,) if section else ()
     chunk = Chunk(f"chunk-{source}-{start}", document.id, 1, 0, text, heading, start, start + len(text), None)
-    return RetrievedChunk(chunk=chunk, document=document, added_at=NOON, score=score, dense=score, lexical=score)
+    return RetrievedChunk(chunk, document, NOON, None, score, score, score)

@@ -1,0 +1,51 @@
+"""Who may see a document: everybody ("public"), staff ("internal"), or named groups."""
+
+import re
+from collections.abc import Iterable
+
+from knowledge.errors import TermsError
+
+__all__ = ["CUSTOMER", "INTERNAL", "PUBLIC", "STAFF", "audience_of", "may_see", "part_of", "who_asks"]
+
+PUBLIC, INTERNAL = "public", "internal"
+CUSTOMER = frozenset({PUBLIC})
+STAFF = frozenset({PUBLIC, INTERNAL})
+GROUP = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+PAST = "past"  # no group may be called so: it ends the name of the part with retired passages
+
+
+def audience_of(text: str) -> str:
+    """An audience in its one spelling: "public", "internal", or groups in order ("trade,vip").
+
+    Raises:
+        TermsError: a name is no group, or "public" stands beside others.
+    """
+    names = sorted({name.strip().lower() for name in text.split(",")})
+    for name in names:
+        if not GROUP.fullmatch(name) or name == PAST:
+            raise TermsError(
+                f"'{name}' is no audience: use public, internal, or names of groups (small letters, digits, hyphens)."
+            )
+    if PUBLIC in names and len(names) > 1:
+        raise TermsError(f"'{text}' names public beside others: a public document is for everybody already.")
+    return ",".join(names)
+
+
+def who_asks(text: str) -> frozenset[str]:
+    """What somebody of these groups may see: theirs and what is public.
+
+    Raises:
+        TermsError: a name is no group.
+    """
+    names = {name for name in text.split(",") if name.strip()} or {PUBLIC}
+    return CUSTOMER | {audience_of(name) for name in names}
+
+
+def may_see(audience: str, asking: Iterable[str]) -> bool:
+    """Whether somebody who belongs to the groups `asking` may see a document for `audience`."""
+    return not set(audience.split(",")).isdisjoint(asking)
+
+
+def part_of(audience: str, is_past: bool = False) -> str:
+    """The part of the vector store for passages of an audience; what is out of force lies apart."""
+    return audience.replace(",", "_") + (f".{PAST}" if is_past else "")
