@@ -30,13 +30,14 @@ class Citation:
     title: str
     section: str  # heading path, joined by " > "; empty at the top of a document
     version: int
-    date: str  # day the version was added, ISO 8601
+    date: str  # day from which the version is in force, ISO 8601
     start: int
     end: int
     passage: str
     sentences: tuple[tuple[int, int], ...]
     link: str
     page: int | None = None
+    until: str | None = None  # last day of the version, where it has one
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Answer:
 
     `draft` is what the model wrote before any check; `wrote` the share (0 to 1) of the value-bearing
     sentences of `text` that the model wrote and the checks only passed; `confidence` the score (0 to 1)
-    that decided between answering and abstaining; `seconds` maps stage names to durations.
+    that decided between answering and abstaining; `seconds` maps stage names to durations; `as_of` is the instant
+    whose rules were asked for, None for the present.
     """
 
     id: str
@@ -75,6 +77,7 @@ class Answer:
     model: str = ""
     adapter: str | None = None
     degraded: tuple[str, ...] = ()
+    as_of: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready copy."""

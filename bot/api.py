@@ -7,20 +7,21 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Body, Depends, FastAPI, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
-from bot.desk import LocalDesk
+from bot.desk import VERBS, WORKS, LocalDesk
 from bot.errors import BotError
 from bot.one_thread import in_one_thread
 from bot.service import Service
+from knowledge.audiences import PUBLIC
 from knowledge.errors import DocumentNotFound, KnowledgeError
 from tone_tuning.errors import ToneTuningError
 
-__all__ = ["OUR_ERRORS", "add_routes", "document_page"]
+__all__ = ["OUR_ERRORS", "add_routes", "document_page", "staff_key"]
 
 OUR_ERRORS = (BotError, KnowledgeError, ToneTuningError)
 # A stored document is never more than text.
@@ -37,10 +38,15 @@ pre{{white-space:pre-wrap;font:inherit;overflow-wrap:anywhere}}mark{{background:
 
 def add_routes(app: FastAPI, service: Service, token: str) -> None:
     """Add every route of this file to `app`; /internal ones want `token`."""
-    app.include_router(_public_routes(service))
+    app.include_router(_public_routes(service, token))
     app.include_router(_internal_routes(LocalDesk(service), token))
     for kind in OUR_ERRORS:
         app.add_exception_handler(kind, _as_sentence)
+
+
+def staff_key(token: str, document_id: str) -> str:
+    """What a link to a document that is not for everybody carries, so that it cannot be guessed."""
+    return hmac.new(token.encode(), document_id.encode(), "sha256").hexdigest()[:24]
 
 
 def document_page(document: dict[str, Any], start: int, end: int) -> str:
@@ -55,19 +61,24 @@ def document_page(document: dict[str, Any], start: int, end: int) -> str:
         title=html.escape(document["title"]),
         source=html.escape(document["source"]),
         version=document["version"],
-        date=html.escape(document["added_at"][:10]),
+        date=html.escape(document["effective_from"][:10]),
         body=body,
     )
 
 
-def _public_routes(service: Service) -> APIRouter:
+def _public_routes(service: Service, token: str) -> APIRouter:
     router = APIRouter()
     desk = LocalDesk(service)
 
     @router.get("/documents/{document_id}", response_class=HTMLResponse)
-    def open_document(document_id: str, version: int | None = None, start: int = 0, end: int = 0) -> HTMLResponse:
+    def open_document(
+        document_id: str, version: int | None = None, start: int = 0, end: int = 0, key: str = ""
+    ) -> HTMLResponse:
         try:
-            return HTMLResponse(document_page(desk.show(document_id, version), start, end), headers=INERT)
+            found = desk.show(document_id, version)
+            if found["audience"] != PUBLIC and not hmac.compare_digest(key, staff_key(token, found["id"])):
+                raise DocumentNotFound(f"There is no document '{document_id}' for everybody.")
+            return HTMLResponse(document_page(found, start, end), headers=INERT)
         except DocumentNotFound as error:
             return HTMLResponse(f"<p>{html.escape(str(error))}</p>", status_code=404, headers=INERT)
 
@@ -85,52 +96,37 @@ def _internal_routes(desk: LocalDesk, token: str) -> APIRouter:
 
     router = APIRouter(prefix="/internal", dependencies=[Depends(check)])
 
-    @router.post("/documents")
-    def add(path: str = Body(embed=True)) -> StreamingResponse:
-        return _ndjson(_adding(desk, Path(path)))
-
-    @router.get("/documents")
-    def documents() -> list[dict[str, Any]]:
-        return desk.list()
-
-    @router.get("/document")
-    def document(reference: str, version: int | None = None) -> dict[str, Any]:
-        return desk.show(reference, version)
-
-    @router.delete("/document")
-    def remove(reference: str) -> dict[str, Any]:
-        return desk.remove(reference)
-
-    @router.get("/missing")
-    def missing(folder: str) -> list[dict[str, Any]]:
-        return desk.missing(Path(folder))
-
-    @router.get("/search")
-    def search(query: str, top_k: int = 5) -> list[dict[str, Any]]:
-        return desk.search(query, top_k)
-
     @router.post("/ask")
-    def ask(question: str = Body(), history: list[dict[str, str]] = Body(default=[])) -> StreamingResponse:  # noqa: B008
-        turns: Any = history
-        pieces = in_one_thread(lambda: desk.ask(question, turns))
+    def ask(arguments: dict[str, Any]) -> StreamingResponse:
+        pieces = in_one_thread(lambda: desk.ask(**arguments))
         return _ndjson({"text": piece} if isinstance(piece, str) else {"answer": piece} for piece in pieces)
+
+    @router.post("/{verb}", response_model=None)
+    def call(verb: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the verb answers
+        if verb in WORKS:
+            return _ndjson(_working(desk, verb, arguments))
+        if verb not in VERBS:
+            raise HTTPException(404, f"There is no verb '{verb}'.")
+        return getattr(desk, verb)(**arguments)
 
     return router
 
 
-def _adding(desk: LocalDesk, path: Path) -> Iterator[dict[str, Any]]:
-    """Progress of adding `path` as events, the results last; the work runs in a thread of its own."""
+def _working(desk: LocalDesk, verb: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Progress of a verb as events, the result last; the work runs in a thread of its own."""
     events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+
+    def tell(done: int, total: int, name: str) -> None:
+        events.put({"done": done, "total": total, "name": name})
 
     def work() -> None:
         try:
-            results = desk.add(path, lambda done, total, name: events.put({"done": done, "total": total, "name": name}))
-            events.put({"results": results})
+            events.put({"result": jsonable_encoder(getattr(desk, verb)(on_progress=tell, **arguments))})
         except OUR_ERRORS as error:
             events.put({"error": str(error)})
         except Exception:  # a thread has nobody above it who would hear of this
-            log.exception("adding '%s' failed", path)
-            events.put({"error": f"'{path}' could not be added, in a way nobody foresaw: see the server's log."})
+            log.exception("'%s' failed", verb)
+            events.put({"error": f"'{verb}' failed in a way nobody foresaw: see the server's log."})
         finally:
             events.put(None)
 

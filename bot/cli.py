@@ -44,10 +44,15 @@ def root(
 
 
 @app.command()
-def ask(context: typer.Context, question: Annotated[str, typer.Argument(help="What a customer would type.")]) -> None:
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="What a customer would type.")],
+    as_of: Annotated[str, typer.Option(help="By the rules in force on a day (2026-03-03).")] = "",
+    audience: Annotated[str, typer.Option(help="Who asks: public, internal, or a group.")] = "",
+) -> None:
     """Answer one question with its sources."""
     with open_desk(context, "frontdesk ask") as desk:
-        answer = _show_answer(desk.ask(question, ()))
+        answer = _show_answer(desk.ask(question, (), as_of, audience))
     degraded_exit(answer.get("degraded", ()))
 
 
@@ -116,7 +121,8 @@ def _show_answer(pieces: Iterable[str | dict[str, Any]]) -> dict[str, Any]:
     console.print()
     for citation in answer.get("citations", ()):
         section = f" > {citation['section']}" if citation["section"] else ""
-        place = f"{citation['title']}{section} ({citation['document']}, {citation['date']})"
+        until = f" to {citation['until']}" if citation["until"] else ""
+        place = f"{citation['title']}{section} ({citation['document']}, {citation['date']}{until})"
         console.print(f"\n[{citation['number']}] {place}", markup=False, style="cyan", highlight=False)
         console.print(f"    frontdesk docs show {citation['document_id']} --at {citation['start']}", style="dim")
     return answer

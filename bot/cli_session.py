@@ -3,18 +3,19 @@
 import logging
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bot.errors import BotError
 
 if TYPE_CHECKING:
-    from bot.desk import Desk
+    from bot.desk import LocalDesk
     from bot.remote import RemoteDesk
     from bot.retraining import Retraining
     from bot.service import Service
@@ -27,6 +28,7 @@ __all__ = [
     "errors",
     "open_desk",
     "open_own_service",
+    "progress_bar",
     "running_desk",
     "said_progress",
     "say",
@@ -81,10 +83,23 @@ def errors() -> Iterator[None]:
 
 
 @contextmanager
-def open_desk(context: typer.Context, purpose: str) -> "Iterator[Desk]":
-    """The desk of the running server of this home, else one of our own under the lock."""
+def progress_bar(label: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on stderr, and what to call with (done, total, name)."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=said_progress) as bar:
+        task = bar.add_task(label, total=None)
+
+        def advance(done: int, total: int, name: str) -> None:
+            bar.update(task, completed=done, total=total or None, description=name[-40:] or label)
+
+        yield advance
+
+
+@contextmanager
+def open_desk(context: typer.Context, purpose: str) -> "Iterator[LocalDesk]":
+    """The desk of the running server of this home, else one of our own under the lock; both have the same verbs."""
     settings = context.obj.settings()
-    desk: Desk | None = running_desk(settings)
+    desk: Any = running_desk(settings)
     if desk is None:
         from bot.desk import LocalDesk
         from bot.service import open_service

@@ -26,6 +26,9 @@ MIGRATIONS = (
 )
 
 
+ERASED = "[erased]"
+
+
 class ConversationLog:
     """Append-only log of answers; `record` holds the whole answer as JSON, enough to see what it rested on."""
 
@@ -79,6 +82,31 @@ class ConversationLog:
         rows = self._read("SELECT record FROM answers WHERE id = ?", answer_id)
         return json.loads(rows[0]["record"]) if rows else None
 
+    def grounded(self) -> dict[str, int]:
+        """How many answers rest on each document, by its id."""
+        query = """SELECT json_extract(c.value, '$.document_id') AS document, count(DISTINCT a.id) AS answers
+            FROM answers a, json_each(a.record, '$.citations') c GROUP BY 1"""
+        return {row["document"]: row["answers"] for row in self._read(query)}
+
+    def redact(self, document_id: str) -> int:
+        """Take what past answers quote of a document, and what they said on its ground, out of them; how many did.
+
+        Nothing of it is left in the file afterwards.
+        """
+        told = [row["id"] for row in self._read("SELECT id, record FROM answers") if document_id in row["record"]]
+        for name in told:
+            record = self.get(name) or {}
+            _redact(record, document_id)
+            self._write(
+                "UPDATE answers SET text = ?, record = ? WHERE id = ?", (record["text"], json.dumps(record), name)
+            )
+        if told:
+            with self._lock, self._translated():
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._db.execute("VACUUM")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(told)
+
     def close(self) -> None:
         """Release the file."""
         with self._lock:
@@ -109,6 +137,17 @@ class ConversationLog:
             raise HomeError(f"The log '{self.path}' was written by a newer version: update Frontdesk to open it.")
         for number, script in enumerate(MIGRATIONS[done:], done + 1):
             self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
+
+
+def _redact(record: dict[str, Any], document_id: str) -> None:
+    """Empty what an answer quotes of a document; text and draft too where it cites it."""
+    for found in record["retrieved"]:
+        if found["document_id"] == document_id:
+            found |= {"document": ERASED, "section": ERASED}
+    for citation in record["citations"]:
+        if citation["document_id"] == document_id:
+            citation |= {"document": ERASED, "title": ERASED, "section": ERASED, "passage": ERASED}
+            record |= {"text": ERASED, "draft": ERASED}
 
 
 def _now() -> str:

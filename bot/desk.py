@@ -1,119 +1,232 @@
-"""What a client may ask of a frontdesk, as plain dictionaries: the same verbs here and through a running server."""
+"""What a client may ask of a frontdesk, in plain values: the same verbs here and through a running server."""
 
+import difflib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bot.answer import Answer
 from bot.service import Service
+from bot.times import read_as_of, read_begin, read_end
+from knowledge.audiences import who_asks
+from knowledge.calendar import FOREVER, Window
+from knowledge.documents import DocumentVersion, Terms
 from tone_tuning.prompt import Message
 
-__all__ = ["Desk", "LocalDesk", "Progress", "Rows"]
+__all__ = ["VERBS", "WORKS", "LocalDesk", "Progress", "Rows", "ignore"]
 
 Progress = Callable[[int, int, str], None]
-Rows = list[dict[str, Any]]  # named here, for the verb `list` hides the type in the classes below
+Rows = list[dict[str, Any]]  # named here, for the verb `list` hides the type in the class below
+# What a running server answers at once, and what it answers with progress first.
+VERBS = frozenset({
+    "list", "show", "remove", "search", "missing", "versions", "diff", "rollback", "withdraw", "expire", "describe",
+    "erase", "verify", "stale",
+})  # fmt: skip
+WORKS = frozenset({"add", "rebuild"})
 
 
-class Desk(Protocol):
-    """The document and question verbs of the command line."""
-
-    def add(self, path: Path, on_progress: Progress) -> Rows:
-        """Add a file or folder; one result for each file."""
-        ...
-
-    def missing(self, folder: Path) -> Rows:
-        """Documents that came from `folder` whose files are gone."""
-        ...
-
-    def list(self) -> Rows:
-        """All documents."""
-        ...
-
-    def show(self, reference: str, version: int | None) -> dict[str, Any]:
-        """One document with the Markdown of a version (the current one by default)."""
-        ...
-
-    def remove(self, reference: str) -> dict[str, Any]:
-        """Take a document out of all answers."""
-        ...
-
-    def search(self, query: str, top_k: int) -> Rows:
-        """Passages for a query with their scores."""
-        ...
-
-    def ask(self, question: str, history: Sequence[Message]) -> Iterator[str | dict[str, Any]]:
-        """Pieces of the answer, then the whole answer as a dictionary."""
-        ...
-
-    def close(self) -> None:
-        """Give back what is held."""
-        ...
+def ignore(done: int, total: int, name: str) -> None:
+    """The progress nobody watches."""
 
 
 class LocalDesk:
-    """The verbs on a service of this process."""
+    """The verbs on a service of this process. Times are texts as people write them, see bot/times.py."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
 
-    def add(self, path: Path, on_progress: Progress = lambda done, total, name: None) -> Rows:
-        """See `Desk.add`."""
-        results = self.service.documents.add_path(path, on_progress)
-        return [asdict(result) for result in results]
+    # -- documents
 
-    def missing(self, folder: Path) -> Rows:
-        """See `Desk.missing`."""
-        return [asdict(document) for document in self.service.documents.missing_files(folder)]
+    def add(
+        self,
+        path: Path | str,
+        on_progress: Progress = ignore,
+        begins: str = "",
+        until: str = "",
+        audience: str = "",
+        match: str = "",
+        review: str = "",
+        note: str = "",
+        by: str = "",
+    ) -> Rows:
+        """Add a file or folder; one result for each file."""
+        terms = Terms(
+            effective_from=read_begin(begins) if begins else None,
+            effective_until=read_end(until) if until else None,
+            audience=audience or None, match=match, review_at=read_begin(review) if review else None,
+            uploaded_by=by, origin=str(path), note=note,
+        )  # fmt: skip
+        return [_plain(result) for result in self.service.documents.add_path(Path(path), on_progress, terms)]
 
-    def list(self) -> Rows:
-        """See `Desk.list`."""
+    def missing(self, folder: Path | str) -> Rows:
+        """Documents that came from `folder` whose files are gone."""
+        return [_plain(document) for document in self.service.documents.missing_files(Path(folder))]
+
+    def list(self, everything: bool = False) -> Rows:
+        """All documents that are in force or scheduled; past ones too if `everything`."""
         return [
             {
-                **asdict(item.document),
+                **_plain(item.document),
                 "version": item.version,
-                "added_at": item.added_at.isoformat(timespec="seconds"),
+                "versions": item.versions,
+                "added_at": _text(item.added_at),
+                "effective_from": _text(item.effective_from),
+                "effective_until": _text(item.effective_until),
+                "state": item.state,
+                "next_from": _text(item.next_from),
                 "chunks": item.chunks,
                 "characters": item.characters,
             }
-            for item in self.service.documents.documents()
+            for item in self.service.documents.documents(everything)
         ]
 
-    def show(self, reference: str, version: int | None = None) -> dict[str, Any]:
-        """See `Desk.show`."""
-        document = self.service.documents.get(reference)
-        found = self.service.documents.version(document.id, version)
-        return {
-            **asdict(document),
-            "version": found.version,
-            "added_at": found.added_at.isoformat(timespec="seconds"),
-            "markdown": found.markdown,
-        }
+    def show(self, reference: str, version: int | None = None, chunks: bool = False) -> dict[str, Any]:
+        """One document with the Markdown of a version (the one in force by default), and its passages if asked for."""
+        documents = self.service.documents
+        document = documents.get(reference)
+        found = documents.version(document.id, version)
+        shown = {**_plain(document), **_dates(found), "title": found.title, "markdown": found.markdown}
+        if chunks:
+            shown["passages"] = [
+                {"section": " > ".join(c.heading_path), "text": c.text, "start": c.start, "page": c.page}
+                for c in documents.chunks(document.id, found.version)
+            ]
+        return shown
 
     def remove(self, reference: str) -> dict[str, Any]:
-        """See `Desk.remove`."""
-        return asdict(self.service.documents.remove(reference))
+        """Take a document out of all answers."""
+        return _plain(self.service.documents.remove(reference))
 
-    def search(self, query: str, top_k: int = 5) -> Rows:
-        """See `Desk.search`."""
+    def search(self, query: str, top_k: int = 5, as_of: str = "", audience: str = "") -> Rows:
+        """Passages for a query with their scores, for an instant and an audience."""
+        retriever = self.service.bot.retriever.within(read_as_of(as_of) if as_of else None, who_asks(audience))
         return [
             {
                 "document": found.document.source,
+                "title": found.document.title,
+                "audience": found.document.audience,
+                "version": found.chunk.version,
+                "effective_from": _text(found.effective_from),
+                "effective_until": _text(found.effective_until),
                 "section": " > ".join(found.chunk.heading_path),
                 "text": found.chunk.text,
                 "score": round(found.score, 4),
                 "dense": round(found.dense, 4),
                 "lexical": round(found.lexical, 4),
             }
-            for found in self.service.bot.retriever.retrieve(query, top_k=top_k)
+            for found in retriever.retrieve(query, top_k=top_k)
         ]
 
-    def ask(self, question: str, history: Sequence[Message] = ()) -> Iterator[str | dict[str, Any]]:
-        """See `Desk.ask`."""
-        for piece in self.service.bot.stream(question, history):
+    # -- the calendar
+
+    def versions(self, reference: str) -> Rows:
+        """All versions of a document with their dates and when each is in force."""
+        documents = self.service.documents
+        document, now = documents.get(reference), documents.clock()
+        return [
+            {**_dates(version), "title": version.title, "characters": len(version.markdown), **_force(window, now)}
+            for version, window in documents.versions(document.id)
+        ]
+
+    def diff(self, reference: str, old: int, new: int) -> Rows:
+        """What changed between two versions: lines of kind "same", "added", "removed" or "gap"."""
+        documents = self.service.documents
+        document = documents.get(reference)
+        before, after = (documents.version(document.id, number).markdown.splitlines() for number in (old, new))
+        kinds = {" ": "same", "+": "added", "-": "removed", "@": "gap"}
+        changes = difflib.unified_diff(before, after, lineterm="", n=2)
+        return [{"kind": kinds[line[0]], "text": line[1:]} for line in list(changes)[2:]]
+
+    def rollback(self, reference: str, number: int, begins: str = "", by: str = "") -> dict[str, Any]:
+        """Put an old text in force again, now or from a day on."""
+        moment = read_begin(begins) if begins else None
+        return _dates(self.service.documents.rollback(reference, number, moment, by))
+
+    def withdraw(self, reference: str, number: int | None = None) -> dict[str, Any]:
+        """Take a version back: the one in force by default."""
+        return _dates(self.service.documents.withdraw(reference, number))
+
+    def expire(self, reference: str, until: str, number: int | None = None) -> dict[str, Any]:
+        """Set the end of a version; "" takes it away."""
+        moment = read_end(until) if until else None
+        return _dates(self.service.documents.expire(reference, moment, number))
+
+    def describe(self, reference: str, audience: str = "", review: str = "") -> dict[str, Any]:
+        """Change who may see a document, or when somebody should read it again."""
+        moment = read_begin(review) if review else None
+        return _plain(self.service.documents.describe(reference, audience or None, moment))
+
+    def stale(self) -> Rows:
+        """Documents past their review date, those first that most answers rest on."""
+        documents, grounded = self.service.documents, self.service.log.grounded()
+        now = documents.clock()
+        rows: Rows = [
+            {**_plain(item.document), "answers": grounded.get(item.document.id, 0)}
+            for item in documents.documents()
+            if item.document.review_at and item.document.review_at <= now
+        ]
+        return sorted(rows, key=lambda row: (-row["answers"], row["review_at"]))
+
+    # -- upkeep
+
+    def erase(self, reference: str) -> dict[str, Any]:
+        """Leave nothing of a document anywhere; `redacted` counts the past answers that quoted it."""
+        document = self.service.documents.get(reference)
+        redacted = self.service.log.redact(document.id)
+        return {**_plain(self.service.documents.erase(document.id)), "redacted": redacted}
+
+    def verify(self, repair: bool = False) -> Sequence[str]:
+        """What does not agree between catalog, vectors and word index, after a repair if asked for."""
+        if repair:
+            self.service.documents.repair()
+        return self.service.documents.verify()
+
+    def rebuild(self, on_progress: Progress = ignore) -> int:
+        """Both indexes anew from the catalog; how many passages there are."""
+        return self.service.documents.rebuild(on_progress)
+
+    # -- answers
+
+    def ask(
+        self, question: str, history: Sequence[Message] = (), as_of: str = "", audience: str = ""
+    ) -> Iterator[str | dict[str, Any]]:
+        """Pieces of the answer, then the whole answer as a dictionary."""
+        moment = read_as_of(as_of) if as_of else None
+        for piece in self.service.bot.stream(question, history, moment, who_asks(audience)):
             yield json.loads(json.dumps(piece.to_dict())) if isinstance(piece, Answer) else piece
 
     def close(self) -> None:
-        """See `Desk.close`."""
+        """Give back what is held."""
         self.service.close()
+
+
+def _plain(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our dataclasses
+    return {name: _value(value) for name, value in asdict(record).items()}
+
+
+def _value(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {name: _value(inner) for name, inner in value.items()}
+    return _text(value) if isinstance(value, datetime) else value
+
+
+def _dates(version: DocumentVersion) -> dict[str, Any]:
+    found = _plain(version)
+    del found["markdown"]
+    return found
+
+
+def _force(window: Window | None, now: datetime) -> dict[str, Any]:
+    """When a version is in force, and what that means now: "in force", "scheduled", "over" or "never"."""
+    if window is None:
+        return {"begins": None, "ends": None, "state": "never"}
+    state = "in force" if window.covers(now) else "scheduled" if window.begins > now else "over"
+    ends = None if window.ends == FOREVER else window.ends
+    return {"begins": _text(window.begins), "ends": _text(ends), "state": state}
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

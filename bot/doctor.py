@@ -2,6 +2,7 @@
 
 import sqlite3
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from bot.champion import ChampionModel
 from bot.home import read_server
 from bot.service import open_adapters
 from bot.settings import Settings
+from knowledge.database import stamp
 from knowledge.reader import HEAD
 from tone_tuning.errors import ToneTuningError
 
@@ -73,6 +75,7 @@ def _count_documents(catalog: Path) -> int:
         return 0
     try:
         with sqlite3.connect(f"file:{catalog}?mode=ro", uri=True) as db:
-            return int(db.execute("SELECT count(*) FROM documents WHERE removed_at IS NULL").fetchone()[0])
+            current = "SELECT count(DISTINCT document_id) FROM versions WHERE ends > ?"
+            return int(db.execute(current, (stamp(datetime.now(UTC)),)).fetchone()[0])
     except sqlite3.Error:
         return 0

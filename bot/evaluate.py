@@ -98,14 +98,15 @@ def _answers(
     kept, bot.log = bot.log, _NoLog()
     try:
         for golden in questions:
+            retriever = bot.retriever.within(golden.as_of, golden.audiences)
             if mode.baseline == "extractive":
-                yield golden, extractive(golden, bot.retriever, service.embedder)
+                yield golden, extractive(golden, retriever, service.embedder)
             elif mode.baseline == "plain":
-                yield golden, plain_rag(golden, bot.retriever, service.model)
+                yield golden, plain_rag(golden, retriever, service.model)
             elif not mode.retrieval:
                 yield golden, closed_book(golden, service.model)
             else:
-                yield golden, bot.ask(golden.question, golden.history)
+                yield golden, bot.ask(golden.question, golden.history, golden.as_of, golden.audiences)
     finally:
         bot.log = kept
 

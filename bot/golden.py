@@ -3,10 +3,14 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bot.errors import QuestionError
+from bot.times import read_as_of
+from knowledge.audiences import CUSTOMER, who_asks
+from knowledge.errors import TermsError
 from tone_tuning.prompt import Message
 
 __all__ = ["TYPES", "GoldenQuestion", "read_golden"]
@@ -33,6 +37,8 @@ class GoldenQuestion:
     must_contain: tuple[tuple[str, ...], ...] = ()
     must_not_contain: tuple[str, ...] = ()
     reference: str = ""
+    as_of: datetime | None = None
+    audiences: frozenset[str] = CUSTOMER
 
 
 def read_golden(path: Path, limit: int | None = None) -> list[GoldenQuestion]:
@@ -88,9 +94,25 @@ def _parse(line: str) -> tuple[GoldenQuestion | None, str]:
             must_contain=tuple(tuple(group) for group in row.get("must_contain") or ()),
             must_not_contain=tuple(row.get("must_not_contain") or ()),
             reference=row.get("reference", ""),
+            as_of=read_as_of(row["as_of"]) if row.get("as_of") else None,
+            audiences=who_asks(_audience(row)),
         ),
         "",
     )
+
+
+def _audience(row: Mapping[str, Any]) -> str:
+    found = row.get("audience") or ""
+    return ",".join(found) if isinstance(found, list) else str(found)
+
+
+def _problem(read: Callable[[str], object], text: str) -> str:
+    """What our own reader says against a text; "" if nothing."""
+    try:
+        read(text)
+    except (QuestionError, TermsError) as error:
+        return str(error)
+    return ""
 
 
 def _fault(row: Mapping[str, Any]) -> str:
@@ -108,7 +130,10 @@ def _fault(row: Mapping[str, Any]) -> str:
         (_is_texts(row.get("gold_docs") or []), "'gold_docs' must be a list of texts"),
         (_is_list(row.get("history") or [], _is_turn), "'history' must be a list of turns with role and content"),
     )
-    return ", ".join(sentence for good, sentence in checks if not good)
+    faults = [sentence for good, sentence in checks if not good]
+    faults += filter(None, (_problem(read_as_of, str(row["as_of"])) if row.get("as_of") else "",
+                            _problem(who_asks, _audience(row))))  # fmt: skip
+    return ", ".join(faults)
 
 
 def _is_list(value: object, of: Callable[[Any], bool]) -> bool:

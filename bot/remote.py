@@ -1,22 +1,22 @@
-"""The desk of a running server, reached over its loopback endpoint."""
+"""The desk of a running server, reached over its loopback endpoint: every verb by its name."""
 
+import inspect
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from bot.desk import Progress, Rows
+from bot.desk import VERBS, WORKS, LocalDesk
 from bot.errors import BotError, ServerError
 from bot.home import ServerAddress
-from tone_tuning.prompt import Message
 
 __all__ = ["RemoteDesk"]
 
 
 class RemoteDesk:
-    """`Desk` by HTTP. Refusals of the server come back as `BotError` with its sentence."""
+    """`LocalDesk` by HTTP. Refusals of the server come back as `BotError` with its sentence."""
 
     def __init__(self, address: ServerAddress) -> None:
         self.address = address
@@ -27,6 +27,23 @@ class RemoteDesk:
             trust_env=False,
         )
 
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        """The verb of `LocalDesk` with the same arguments, done by the server."""
+        if verb not in VERBS | WORKS | {"ask"}:
+            raise AttributeError(verb)
+        takes = inspect.signature(getattr(LocalDesk, verb))
+
+        def call(*positional: object, **named: object) -> Any:  # noqa: ANN401 - whatever the verb answers
+            arguments = dict(takes.bind(self, *positional, **named).arguments)
+            del arguments["self"]
+            on_progress = arguments.pop("on_progress", None)
+            body = {name: _sent(value) for name, value in arguments.items()}
+            if verb == "ask":
+                return self._pieces(body)
+            return self._work(verb, body, on_progress) if verb in WORKS else self._call(verb, body)
+
+        return call
+
     def answers(self) -> bool:
         """Whether a server is there: its file may be left over, and its process id given to another program."""
         try:
@@ -34,58 +51,35 @@ class RemoteDesk:
         except (httpx.HTTPError, ValueError):
             return False
 
-    def add(self, path: Path, on_progress: Progress) -> Rows:
-        """See `Desk.add`; the server reads the path itself, being on the same machine."""
-        results: Rows = []
-        for event in self._events("/internal/documents", {"path": str(path.absolute())}):
-            if "results" in event:
-                results = event["results"]
-            else:
-                on_progress(event["done"], event["total"], event["name"])
-        return results
-
-    def missing(self, folder: Path) -> Rows:
-        """See `Desk.missing`."""
-        return self._call("GET", "/internal/missing", folder=str(folder.absolute()))
-
-    def list(self) -> Rows:
-        """See `Desk.list`."""
-        return self._call("GET", "/internal/documents")
-
-    def show(self, reference: str, version: int | None) -> dict[str, Any]:
-        """See `Desk.show`."""
-        extra = {} if version is None else {"version": str(version)}
-        return self._call("GET", "/internal/document", reference=reference, **extra)
-
-    def remove(self, reference: str) -> dict[str, Any]:
-        """See `Desk.remove`."""
-        return self._call("DELETE", "/internal/document", reference=reference)
-
-    def search(self, query: str, top_k: int) -> Rows:
-        """See `Desk.search`."""
-        return self._call("GET", "/internal/search", query=query, top_k=str(top_k))
-
-    def ask(self, question: str, history: Sequence[Message]) -> Iterator[str | dict[str, Any]]:
-        """See `Desk.ask`."""
-        for event in self._events("/internal/ask", {"question": question, "history": list(history)}):
-            yield event["text"] if "text" in event and len(event) == 1 else event["answer"]
-
     def close(self) -> None:
         """Close the connection; the server goes on."""
         self.client.close()
 
-    def _call(self, method: str, path: str, **query: str) -> Any:  # noqa: ANN401 - whatever JSON the verb answers
+    def _call(self, verb: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         try:
-            response = self.client.request(method, path, params=query)
+            response = self.client.post(f"/internal/{verb}", json=body)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         if response.is_error:
             raise _refusal(response)
         return response.json()
 
-    def _events(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _work(self, verb: str, body: dict[str, Any], on_progress: Callable[..., None] | None) -> Any:  # noqa: ANN401
+        result = None
+        for event in self._events(verb, body):
+            if "result" in event:
+                result = event["result"]
+            elif on_progress:
+                on_progress(event["done"], event["total"], event["name"])
+        return result
+
+    def _pieces(self, body: dict[str, Any]) -> Iterator[str | dict[str, Any]]:
+        for event in self._events("ask", body):
+            yield event["text"] if "text" in event else event["answer"]
+
+    def _events(self, verb: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
-            with self.client.stream("POST", path, json=body) as response:
+            with self.client.stream("POST", f"/internal/{verb}", json=body) as response:
                 if response.is_error:
                     response.read()
                     raise _refusal(response)
@@ -102,6 +96,11 @@ class RemoteDesk:
             f"The server at {self.address.url} (process {self.address.pid}) does not answer ({error}): "
             "restart it with `frontdesk serve`."
         )
+
+
+def _sent(value: object) -> object:
+    """A path as the server has to read it, which works in another folder."""
+    return str(value.absolute()) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
 
 
 def _refusal(response: httpx.Response) -> BotError:

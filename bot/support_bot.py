@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from bot.answer import Answer, Citation, Outcome, Retrieved, passage_link
@@ -15,16 +16,26 @@ from bot.errors import QuestionError
 from bot.evidence import EvidenceSource, Reader
 from bot.gather import Retriever, gather
 from bot.grounding import GroundingGate
+from bot.times import asked_day, day_of, last_day
+from knowledge.audiences import CUSTOMER
 from knowledge.documents import RetrievedChunk
 from tone_tuning.errors import ToneTuningError
 from tone_tuning.language_model import LanguageModel
 from tone_tuning.prompt import Message, Source, build_messages
 
-__all__ = ["ABSTAIN", "SupportBot", "make_citation", "to_prompt_source"]
+__all__ = ["ABSTAIN", "ScopingRetriever", "SupportBot", "make_citation", "to_prompt_source"]
 
 ABSTAIN = "I couldn't find that in our documentation. Would you like me to connect you with a member of our team?"
 LONGEST_QUESTION = 2000  # characters
 log = logging.getLogger(__name__)
+
+
+class ScopingRetriever(Retriever, Protocol):
+    """A `Retriever` for customers and the present, that can be had for others and another time."""
+
+    def within(self, as_of: datetime | None, audiences: frozenset[str]) -> Retriever:
+        """The same search for an instant (None: now) and whoever belongs to the audiences."""
+        ...
 
 
 class AnswerLog(Protocol):
@@ -40,8 +51,12 @@ class _Course:
     """What one question has gathered so far."""
 
     question: str
+    asked: str  # the question without the day whose rules it asks for
     standalone: str
     began: float
+    retriever: Retriever
+    as_of: datetime | None = None
+    names_day: bool = False
     passages: Sequence[RetrievedChunk] = ()
     sources: list[EvidenceSource] = field(default_factory=list)
     confidence: float = 0.0
@@ -64,7 +79,7 @@ class SupportBot:
 
     def __init__(
         self,
-        retriever: Retriever,
+        retriever: ScopingRetriever,
         reader: Reader,
         model: Callable[[], LanguageModel],
         log: AnswerLog,
@@ -81,20 +96,35 @@ class SupportBot:
         """One sentence for every part that does not work at its best: the voice, the reader."""
         return [*self.degraded(), *([self.reader.fault] if self.reader.fault else [])]
 
-    def ask(self, question: str, history: Sequence[Message] = ()) -> Answer:
+    def ask(
+        self,
+        question: str,
+        history: Sequence[Message] = (),
+        as_of: datetime | None = None,
+        audiences: frozenset[str] = CUSTOMER,
+    ) -> Answer:
         """The whole answer at once; see `stream`."""
-        *_, answer = self.stream(question, history)
+        *_, answer = self.stream(question, history, as_of, audiences)
         if not isinstance(answer, Answer):
             raise QuestionError(f"The answer to '{question}' was interrupted: ask again.")
         return answer
 
-    def stream(self, question: str, history: Sequence[Message] = ()) -> Iterator[str | Answer]:
+    def stream(
+        self,
+        question: str,
+        history: Sequence[Message] = (),
+        as_of: datetime | None = None,
+        audiences: frozenset[str] = CUSTOMER,
+    ) -> Iterator[str | Answer]:
         """Checked pieces of text as they become ready; the last item is the `Answer`, already logged.
+
+        Only documents for `audiences` are read, in the versions in force `as_of` an instant: now, unless the question
+        itself asks for another day ("what applied on 3 March 2026?").
 
         Raises:
             QuestionError: the question is empty or longer than 2,000 characters.
         """
-        course = _Course(_usable(question), standalone_question(question, history), time.perf_counter())
+        course = self._begin(_usable(question), history, as_of, audiences)
         self._read(course)
         if course.confidence < THRESHOLD or not course.sources:
             course.text = ABSTAIN
@@ -105,8 +135,18 @@ class SupportBot:
         yield from self._write(course, history)
         yield self._finish(course, Outcome.ANSWERED)
 
+    def _begin(
+        self, question: str, history: Sequence[Message], as_of: datetime | None, audiences: frozenset[str]
+    ) -> _Course:
+        asked, day = (question, None) if as_of else asked_day(question)
+        scoped: Retriever = self.retriever
+        if as_of or day or audiences != CUSTOMER:
+            scoped = self.retriever.within(as_of or day, audiences)
+        standalone = standalone_question(asked, history)
+        return _Course(question, asked, standalone, time.perf_counter(), scoped, as_of or day, day is not None)
+
     def _read(self, course: _Course) -> None:
-        choice = gather(course.question, self.retriever, self.reader, course.standalone)
+        choice = gather(course.asked, course.retriever, self.reader, course.standalone)
         course.passages, course.sources = choice.passages, choice.sources
         course.confidence = confidence(read_signals(course.standalone, choice))
         course.lap("read", course.began)
@@ -123,6 +163,8 @@ class SupportBot:
             course.faults.append(f"The language model failed, so the documents are quoted: {error}")
             log.exception("the language model failed")
         yield from self._say(course, gate.close())
+        if course.names_day:
+            yield from self._say(course, f"\n\n{_applied(course)}")
         course.text = course.text.strip()
         course.wrote = gate.verdicts.wrote
         log.debug("refused by the check: %s", gate.verdicts.reasons)
@@ -156,6 +198,7 @@ class SupportBot:
             text=course.text,
             draft=course.draft,
             citations=tuple(make_citation(source) for source in used),
+            as_of=course.as_of.isoformat(timespec="seconds") if course.as_of else None,
             retrieved=tuple(_retrieved(passage) for passage in course.passages),
             wrote=course.wrote,
             confidence=round(course.confidence, 4),
@@ -173,7 +216,7 @@ def to_prompt_source(source: EvidenceSource) -> Source:
     """Evidence as the one prompt template shows it."""
     chunk = source.chunk
     section = chunk.chunk.heading_path[-1] if chunk.chunk.heading_path else ""
-    return Source(chunk.document.title, section, chunk.effective_from.date().isoformat(), source.text)
+    return Source(chunk.document.title, section, day_of(chunk.effective_from), source.text)
 
 
 def make_citation(source: EvidenceSource) -> Citation:
@@ -186,14 +229,23 @@ def make_citation(source: EvidenceSource) -> Citation:
         title=document.title,
         section=" > ".join(chunk.heading_path),
         version=chunk.version,
-        date=source.chunk.effective_from.date().isoformat(),
+        date=day_of(source.chunk.effective_from),
         start=chunk.start,
         end=chunk.end,
         passage=chunk.text,
         sentences=tuple((chunk.start + e.sentence.start, chunk.start + e.sentence.end) for e in source.evidence),
         link=passage_link(document.id, chunk.version, chunk.start, chunk.end),
         page=chunk.page,
+        until=last_day(source.chunk.effective_until) if source.chunk.effective_until else None,
     )
+
+
+def _applied(course: _Course) -> str:
+    """Which versions the answer for another day follows."""
+    used = {s.chunk.document.id: s.chunk for s in course.sources if f"[{s.number}]" in course.text}
+    versions = " and ".join(f"{c.document.title} of {day_of(c.effective_from)}" for c in used.values())
+    day = day_of(course.as_of) if course.as_of else ""
+    return f"That is what applied on {day}, according to {versions}." if versions else f"That applied on {day}."
 
 
 def _retrieved(passage: RetrievedChunk) -> Retrieved:

@@ -100,7 +100,7 @@ def make_service(home: Path, settings: Settings | None = None, purpose: str = "t
     catalog, vectors = Catalog(home / "catalog.db"), FakeVectorStore()
     documents = DocumentIndex(catalog, vectors, embedder, home / "originals", lambda: datetime.now(UTC))
     documents.recover()  # the vectors of the fake live as long as it does
-    retriever = Retriever(catalog, vectors, embedder)
+    retriever = Retriever(catalog, vectors, embedder, documents.clock)
     adapters = AdapterRegistry(home / "adapters")
     if not adapters.versions():
         adapters.promote(add_adapter(adapters, home))

@@ -1,0 +1,130 @@
+"""`frontdesk docs`, the calendar: versions, diff, rollback, withdraw, expire, audience, review."""
+
+import getpass
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from bot.cli_session import console, open_desk, say
+from bot.times import day_of, last_day
+
+__all__ = ["add_calendar_commands"]
+
+Reference = Annotated[str, typer.Argument(help="The document's id, source path or file name.")]
+STYLES = {"added": "green", "removed": "red", "gap": "dim", "same": ""}
+SIGNS = {"added": "+", "removed": "-", "gap": "@", "same": " "}
+
+
+def add_calendar_commands(docs: typer.Typer) -> None:
+    """Add the commands of this file to the group."""
+    for command in (versions, diff, rollback, withdraw, expire, audience, review, stale):
+        docs.command()(command)
+
+
+def versions(context: typer.Context, document: Reference) -> None:
+    """The timeline of a document: every version, and when each is in force."""
+    with open_desk(context, "frontdesk docs versions") as desk:
+        found = desk.versions(document)
+    table = Table("version", "in force", "", "added", "by", "from", "note", box=None)
+    for item in found:
+        by, origin, note = (Text(item[name]) for name in ("uploaded_by", "origin", "note"))
+        table.add_row(str(item["version"]), period(item), item["state"], item["added_at"][:16], by, origin, note)
+    console.print(table)
+
+
+def diff(context: typer.Context, document: Reference, old: int, new: int) -> None:
+    """What changed between two versions."""
+    with open_desk(context, "frontdesk docs diff") as desk:
+        lines = desk.diff(document, old, new)
+    for line in lines:
+        text = SIGNS[line["kind"]] + line["text"]
+        console.print(text, style=STYLES[line["kind"]], markup=False, highlight=False)
+    if not lines:
+        say(f"Versions {old} and {new} have the same text.")
+
+
+def rollback(
+    context: typer.Context,
+    document: Reference,
+    to: Annotated[int, typer.Option(min=1, help="The version whose text comes back.")],
+    begins: Annotated[str, typer.Option("--from", help="Day or time from which; now by default.")] = "",
+) -> None:
+    """Put an earlier text in force again, as a new version."""
+    with open_desk(context, "frontdesk docs rollback") as desk:
+        made = desk.rollback(document, to, begins, getpass.getuser())
+    console.print(f"Version {made['version']} has the text of version {to}, from {_day(made['effective_from'])} on.")
+
+
+def withdraw(
+    context: typer.Context,
+    document: Reference,
+    version: Annotated[int | None, typer.Option(min=1, help="The one in force by default.")] = None,
+) -> None:
+    """Take a version back: it ends now, and one that is yet to come never begins."""
+    with open_desk(context, "frontdesk docs withdraw") as desk:
+        taken = desk.withdraw(document, version)
+        left = [item for item in desk.versions(document) if item["state"] == "in force"]
+    console.print(f"Version {taken['version']} is withdrawn.")
+    if not left:
+        say(f"No version is in force now: `frontdesk docs rollback {document} --to N` brings an earlier text back.")
+
+
+def expire(
+    context: typer.Context,
+    document: Reference,
+    until: Annotated[str, typer.Option(help='Last day, or time, up to which it holds; "" takes an end away.')],
+    version: Annotated[int | None, typer.Option(min=1, help="The one in force by default.")] = None,
+) -> None:
+    """Set the end of a version."""
+    with open_desk(context, "frontdesk docs expire") as desk:
+        changed = desk.expire(document, until, version)
+    end = changed["effective_until"]
+    last = f"holds up to and with {last_day(datetime.fromisoformat(end))}" if end else "has no end"
+    console.print(f"Version {changed['version']} {last}.")
+
+
+def audience(
+    context: typer.Context,
+    document: Reference,
+    to: Annotated[str, typer.Argument(help="public, internal, or names of groups with commas.")],
+) -> None:
+    """Change who may see a document, at once."""
+    with open_desk(context, "frontdesk docs audience") as desk:
+        changed = desk.describe(document, to)
+    console.print(f"'{changed['source']}' is for {changed['audience']} now.", markup=False, highlight=False)
+
+
+def review(
+    context: typer.Context,
+    document: Reference,
+    on: Annotated[str, typer.Option(help="Day on which somebody should read it again.")],
+) -> None:
+    """Set the review date of a document."""
+    with open_desk(context, "frontdesk docs review") as desk:
+        changed = desk.describe(document, review=on)
+    console.print(f"'{changed['source']}' is to be read again on {_day(changed['review_at'])}.", markup=False)
+
+
+def stale(context: typer.Context) -> None:
+    """Documents past their review date, those first that most answers rest on."""
+    with open_desk(context, "frontdesk docs stale") as desk:
+        found = desk.stale()
+    table = Table("source", "title", "to be read again on", "answers", box=None)
+    for item in found:
+        table.add_row(Text(item["source"]), Text(item["title"]), _day(item["review_at"]), str(item["answers"]))
+    console.print(table if found else "No document is past its review date.")
+
+
+def period(item: dict[str, Any]) -> str:
+    """When a version is in force, in days."""
+    if item["begins"] is None:
+        return "never"
+    end = last_day(datetime.fromisoformat(item["ends"])) if item["ends"] else ""
+    return f"{_day(item['begins'])} to {end}" if end else f"from {_day(item['begins'])}"
+
+
+def _day(moment: str) -> str:
+    return day_of(datetime.fromisoformat(moment))
