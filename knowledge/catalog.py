@@ -28,6 +28,7 @@ from knowledge.records import (
 )  # fmt: skip
 from knowledge.schema import MIGRATIONS
 from knowledge.scopes import Scope, ScopeTables, in_force
+from knowledge.windows import Extent
 
 __all__ = ["Catalog"]
 
@@ -98,9 +99,23 @@ class Catalog:
             for (document_id,) in db.execute("SELECT id FROM documents").fetchall():
                 _date(db, document_id)
 
-    def erase(self, document_id: str) -> None:
-        """Forget a document with all versions and passages. Its bytes stay in the file until `shred`."""
+    def forget_stray(self) -> None:
+        """Forget places of versions that are not there, and passages that have no place."""
         with self.database.transaction() as db:
+            db.execute(
+                "DELETE FROM places WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE "
+                "v.document_id = places.document_id AND v.version = places.version)"
+            )
+            for (document_id,) in db.execute("SELECT DISTINCT document_id FROM passages").fetchall():
+                _forget_unplaced(db, document_id)
+
+    def erase(self, document_id: str, pending: tuple[str, str]) -> None:
+        """Forget a document with all versions and passages, and keep the setting `pending` (name, value).
+
+        Its bytes stay in the file until `shred`.
+        """
+        with self.database.transaction() as db:
+            _set(db, *pending)
             db.execute("DELETE FROM places WHERE document_id = ?", (document_id,))
             _forget_unplaced(db, document_id)
             db.execute("DELETE FROM versions WHERE document_id = ?", (document_id,))
@@ -130,9 +145,7 @@ class Catalog:
     def set_setting(self, name: str, value: str | None) -> None:
         """Keep a fact about this home, or forget it."""
         with self.database.transaction() as db:
-            db.execute("DELETE FROM settings WHERE name = ?", (name,))
-            if value is not None:
-                db.execute("INSERT INTO settings VALUES (?, ?)", (name, value))
+            _set(db, name, value)
 
     # -- documents and versions
 
@@ -243,6 +256,22 @@ class Catalog:
         )
         return [to_chunk(row) for row in rows]
 
+    def extents(self, chunk: Chunk, reach: int) -> list[Extent]:
+        """Position, start and end of a passage and its neighbours in the same version."""
+        return self.database.read(
+            'SELECT position, start, "end" FROM places WHERE document_id = ? AND version = ? '
+            "AND position BETWEEN ? AND ? ORDER BY position",
+            (chunk.document_id, chunk.version, chunk.position - reach, chunk.position + reach),
+        )
+
+    def text_between(self, chunk: Chunk, start: int, end: int) -> str:
+        """The Markdown of the version of a passage, from `start` to `end`."""
+        rows = self.database.read(
+            "SELECT substr(markdown, ?, ?) FROM versions WHERE document_id = ? AND version = ?",
+            (start + 1, end - start, chunk.document_id, chunk.version),
+        )
+        return str(rows[0][0])
+
     def titled_chunks(self, chunk_ids: Sequence[str]) -> list[tuple[str, Chunk]]:
         """Passages with the title that is embedded in front of them, each once, wherever it stands."""
         rows = self.database.read(
@@ -311,17 +340,18 @@ def _summary(versions: Sequence[tuple[Any, ...]], at: datetime) -> DocumentSumma
 
 
 def _place(db: sqlite3.Connection, version: DocumentVersion, chunks: Sequence[Chunk]) -> None:
-    """Passages that are new, with their words, and the place of each in the version."""
+    """Passages that are new or were damaged, with their words, and the place of each in the version."""
     for c in chunks:
         values = (c.id, c.document_id, version.title, json.dumps(c.heading_path), c.text)
         new = db.execute(
             "INSERT INTO passages (id, document_id, title, heading_path, text) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO NOTHING RETURNING number",
+            "ON CONFLICT (id) DO UPDATE SET title = excluded.title, heading_path = excluded.heading_path, "
+            "text = excluded.text WHERE text IS NOT excluded.text RETURNING number",
             values,
         ).fetchall()
         if new:
             words = (new[0][0], _heading(version.title, c.heading_path), c.text)
-            db.execute("INSERT INTO chunk_words (rowid, heading, text) VALUES (?, ?, ?)", words)
+            db.execute("INSERT OR REPLACE INTO chunk_words (rowid, heading, text) VALUES (?, ?, ?)", words)
     db.executemany(
         'INSERT INTO places (document_id, version, position, number, start, "end", page) '
         "SELECT ?, ?, ?, number, ?, ?, ? FROM passages WHERE id = ?",
@@ -348,6 +378,12 @@ def _forget_unplaced(db: sqlite3.Connection, document_id: str) -> None:
     unplaced = "SELECT number FROM passages WHERE document_id = ? EXCEPT SELECT number FROM places"
     db.execute(f"DELETE FROM chunk_words WHERE rowid IN ({unplaced})", (document_id,))
     db.execute(f"DELETE FROM passages WHERE number IN ({unplaced})", (document_id,))
+
+
+def _set(db: sqlite3.Connection, name: str, value: str | None) -> None:
+    db.execute("DELETE FROM settings WHERE name = ?", (name,))
+    if value is not None:
+        db.execute("INSERT INTO settings VALUES (?, ?)", (name, value))
 
 
 def _heading(title: str, path: Sequence[str]) -> str:

@@ -107,7 +107,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class RetrievedChunk:
-    """A passage found for a query: `score` fused 0 to 1, `dense` cosine, `lexical` BM25 over the best hit's.
+    """A passage found for a query: `score` fused 0 to 1, `dense` cosine, `lexical` BM25 brought to 0 to 1.
 
     `effective_from` and `effective_until` are the dates of its version.
     """
