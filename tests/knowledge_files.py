@@ -2,20 +2,29 @@
 
 import base64
 import io
+import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from openpyxl import Workbook
+from pptx import Presentation
+
+from knowledge.audiences import CUSTOMER
 from knowledge.catalog import Catalog
-from knowledge.embedder import HashEmbedder
+from knowledge.embedder import Embedder, HashEmbedder
 from knowledge.indexing import DocumentIndex
 from knowledge.retriever import Retriever
-from knowledge.store import FakeVectorStore
+from knowledge.store import FakeVectorStore, VectorIndex
 
-__all__ = ["ENCRYPTED_DOCX", "ENCRYPTED_PDF", "FILES", "agree", "docx", "make_index", "pdf", "search"]
+__all__ = [
+    "BAD", "ENCRYPTED_DOCX", "ENCRYPTED_PDF", "FILES", "agree", "bomb", "docx", "eml", "make_index", "parts_of", "pdf",
+    "pptx", "search", "vector_ids", "with_parts", "xlsx", "zipped",
+]  # fmt: skip
 
 # One blank page with the user password "secret", by pypdf 5 with RC4-40, zlib and base64 around it.
 ENCRYPTED_PDF = zlib.decompress(base64.b64decode(
@@ -73,17 +82,115 @@ def pdf(*pages: str, title: str = "") -> bytes:
     return _pdf_file(objects)
 
 
-def make_index(home: Path, vectors: FakeVectorStore | None = None) -> DocumentIndex:
-    """An index over `home` with the fake embedder, and the fake vectors unless others are given."""
+def pptx(*slides: tuple[str, Sequence[str | Sequence[Sequence[str]]], str]) -> bytes:
+    """A PowerPoint file: title, list items or tables, and notes of each slide; "" for none of them."""
+    show = Presentation()
+    for title, contents, notes in slides:
+        slide = show.slides.add_slide(show.slide_layouts[1])
+        slide.shapes.title.text = title
+        slide.placeholders[1].text = "\n".join(text for text in contents if isinstance(text, str))
+        for rows in (block for block in contents if not isinstance(block, str)):
+            table = slide.shapes.add_table(len(rows), len(rows[0]), 0, 6_000_000, 900_000, 900_000).table
+            for y, row in enumerate(rows):
+                for x, text in enumerate(row):
+                    table.cell(y, x).text = text
+        if notes:
+            slide.notes_slide.notes_text_frame.text = notes
+    packed = io.BytesIO()
+    show.save(packed)
+    return packed.getvalue()
+
+
+def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], hidden: Collection[str] = ()) -> bytes:
+    """An Excel workbook of the rows of each sheet."""
+    book = Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        sheet.sheet_state = "hidden" if name in hidden else "visible"
+        for row in rows:
+            sheet.append(row)
+    packed = io.BytesIO()
+    book.save(packed)
+    return packed.getvalue()
+
+
+def eml(text: str, subject: str = "", html: str = "", attached: Sequence[str] = ()) -> bytes:
+    """A mail from Ann: plain text, or HTML, or both, and attachments of those names."""
+    mail = EmailMessage()
+    mail["From"], mail["To"] = "Ann Lee <ann@example.com>", "desk@example.com"
+    mail["Date"] = "Mon, 02 Mar 2026 10:15:00 +0100"
+    if subject:
+        mail["Subject"] = subject
+    if text:
+        mail.set_content(text)
+    if html:
+        (mail.add_alternative if text else mail.set_content)(html, subtype="html")
+    for name in attached:
+        mail.add_attachment(b"not read", maintype="application", subtype="octet-stream", filename=name)
+    return mail.as_bytes()
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    """A ZIP of the members, by path."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in members.items():
+            archive.writestr(path, data)
+    return packed.getvalue()
+
+
+def parts_of(data: bytes) -> dict[str, bytes]:
+    """The members of a ZIP or the parts of an Office file."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def with_parts(data: bytes, changes: Mapping[str, bytes]) -> bytes:
+    """An Office file with some parts changed or added."""
+    return zipped({**parts_of(data), **changes})
+
+
+def bomb(data: bytes, part: str, mebibytes: int) -> bytes:
+    """The ZIP or Office file with a part of so many spaces, whose headers both say that it has 100 bytes."""
+    packed = bytearray(with_parts(data, {part: b" " * (mebibytes * 2**20)}))
+    for mark, size, name in ((b"PK\x03\x04", 22, 30), (b"PK\x01\x02", 24, 46)):
+        at = packed.find(mark)
+        while at >= 0:
+            if packed[at + name : at + name + len(part)] == part.encode():
+                struct.pack_into("<I", packed, at + size, 100)
+            at = packed.find(mark, at + 4)
+    return bytes(packed)
+
+
+def make_index(
+    home: Path,
+    vectors: VectorIndex | None = None,
+    clock: Callable[[], datetime] | None = None,
+    embedder: Embedder | None = None,
+) -> DocumentIndex:
+    """An index over `home` with the fake embedder, the fake vectors and the time of day unless others are given."""
     catalog = Catalog(home / "catalog.db")
     vectors = FakeVectorStore() if vectors is None else vectors
-    return DocumentIndex(catalog, vectors, HashEmbedder(), home / "originals", lambda: datetime.now(UTC))
+    clock = clock or (lambda: datetime.now(UTC))
+    return DocumentIndex(catalog, vectors, embedder or HashEmbedder(), home / "originals", clock)
 
 
-def search(index: DocumentIndex, query: str, top_k: int = 5) -> list[str]:
+def search(
+    index: DocumentIndex,
+    query: str,
+    top_k: int = 5,
+    as_of: datetime | None = None,
+    audiences: frozenset[str] = CUSTOMER,
+) -> list[str]:
     """Texts of the passages that a question finds."""
-    found = Retriever(index.catalog, index.vectors, index.embedder, index.clock).retrieve(query, top_k)
-    return [passage.chunk.text for passage in found]
+    retriever = Retriever(index.catalog, index.vectors, index.embedder, index.clock)
+    return [passage.chunk.text for passage in retriever.retrieve(query, top_k, as_of, audiences)]
+
+
+def vector_ids(index: DocumentIndex) -> set[str]:
+    """The passages that have a vector, in whatever part."""
+    return {name for names in index.vectors.ids().values() for name in names}
 
 
 def agree(index: DocumentIndex) -> bool:
@@ -128,5 +235,26 @@ FILES = {
     "page.htm": (b"<h1>Gift cards</h1><p>They never expire.</p>", "Gift cards", "They never expire."),
     "guide.pdf": (pdf("Trade orders start at 250 dollars.", title="Trade guide"), "Trade guide", "Trade orders start"),
     "club.docx": (docx("# Filter Club", "A box comes every month."), "Filter Club", "A box comes every month."),
+    "tour.pptx": (
+        pptx(("Shop tour", ["Start at the door."], "Greet them."), ("Coffee bar", ["Tasting at ten."], "")),
+        "Shop tour", "Tasting at ten.",
+    ),
+    "stock.xlsx": (
+        xlsx({"Shop": [["Product", "Price"], ["Kettle", 39.0]], "Costs": [["Kettle", 12]]}, hidden=["Costs"]),
+        "Stock", "Product: Kettle; Price: 39",
+    ),
+    "reply.eml": (eml("We can bend the rule.\n", "Late returns"), "Late returns", "We can bend the rule."),
     "price_list.csv": (b"Product,Price\nKettle,$39\nGrinder,$89\n", "Price list", "Product: Kettle; Price: $39"),
 }  # fmt: skip
+# Files that are refused, each for another reason.
+BAD = {
+    "damaged.pdf": b"%PDF-1.4 and then nothing",
+    "empty.md": b"",
+    "encrypted.docx": ENCRYPTED_DOCX,
+    "encrypted.pdf": ENCRYPTED_PDF,
+    "movie.mp4": b"moving pictures",
+    "redirect.md": b"---\nredirect_to: /elsewhere/\n---\n",
+    "scan.pdf": pdf(""),
+    "wrong.docx": b"<p>no docx</p>",
+    "wrong.txt": docx("A letter."),
+}

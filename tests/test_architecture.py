@@ -14,19 +14,23 @@ MAY_IMPORT = {
     "knowledge": set(),
     "tone_tuning": set(),
 }
+# The tabs of the page: only the page and they may import them, so that no command waits for gradio.
+PAGE = {"bot/documents_tab.py", "bot/document_details.py", "bot/sources_tab.py", "bot/page_parts.py"}
 # A costly or risky dependency is known to as few files as can be.
 ONLY_IN = {
     "chromadb": {"knowledge/store.py"},
     "sentence_transformers": {"knowledge/embedder.py"},
-    "gradio": {"ui.py"},
+    "gradio": {"ui.py", *PAGE},
     "peft": {
         "knowledge/reader.py",
         "tone_tuning/base_model.py",
         "tone_tuning/language_model.py",
         "tone_tuning/train.py",
     },
-    "markitdown": {"knowledge/converters.py"},
-    "pypdfium2": {"knowledge/converters.py"},
+    "markitdown": {"knowledge/markup.py"},
+    "pypdfium2": {"knowledge/pdf.py"},
+    "pptx": {"knowledge/slides.py"},
+    "openpyxl": {"knowledge/sheets.py"},
 }
 LINES_OF_FUNCTION, LINES_OF_FILE = 45, 400
 
@@ -72,6 +76,19 @@ def test_each_costly_dependency_has_its_own_room():
         for path in ALL_SOURCES
         for module in imported_modules(path) & ONLY_IN.keys()
         if name_of(path) not in ONLY_IN[module]
+    ]
+
+    assert not wrong
+
+
+def test_only_the_page_imports_its_tabs():
+    """The command line and the loopback endpoint start without gradio."""
+    tabs = {name.removesuffix(".py").replace("/", ".") for name in PAGE}
+    wrong = [
+        f"{name_of(path)} imports {node.module}"
+        for path in ALL_SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module in tabs and name_of(path) not in {"ui.py", *PAGE}
     ]
 
     assert not wrong

@@ -5,13 +5,14 @@ import os
 import signal
 import threading
 import time
+import zlib
 
 import pytest
 
 from knowledge.bounded import BoundedConverter
 from knowledge.converters import convert
 from knowledge.errors import ConversionError, DamagedDocument, OversizedDocument
-from tests.knowledge_files import ENCRYPTED_PDF, FILES, docx
+from tests.knowledge_files import ENCRYPTED_PDF, FILES, _pdf_file, bomb, docx, pdf
 
 ENDLESS = b"<p>x" + b"</a" * 300_000  # hours in the HTML parser of Python 3.11
 
@@ -61,6 +62,56 @@ def test_a_file_that_takes_too_long_is_refused_and_the_next_one_is_read():
 
     assert time.monotonic() - started < 10
     assert bounded("a.md", b"# Next\n\ntext").title == "Next"
+
+
+def flate_pdf(mebibytes, pages):
+    """A PDF whose pages all show one stream of so many spaces."""
+    packed = zlib.compress(b" " * (mebibytes * 2**20), 9).decode("latin-1")
+    kids = " ".join(f"{4 + n} 0 R" for n in range(pages))
+    page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 3 0 R >>"
+    return _pdf_file([
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>",
+        f"<< /Length {len(packed)} /Filter /FlateDecode >>\nstream\n{packed}\nendstream",
+        *[page] * pages,
+        "<< >>",
+    ])  # fmt: skip
+
+
+HTML_MAIL = b"Subject: x\r\nContent-Type: text/html\r\n\r\n"
+NESTED_MAIL = b"Subject: x\n" + b"".join(
+    b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(3000)
+)
+BOMBS = {
+    "a.md": lambda: b"# " + b"a" * 21 * 2**20,
+    "a.html": lambda: ENDLESS,
+    "a.csv": lambda: b",".join([b"x" * 10_000] * 100) + b"\n" + (b"1," * 100 + b"\n") * 300,
+    "a.pdf": lambda: flate_pdf(100, 99),
+    "a.docx": lambda: bomb(FILES["club.docx"][0], "word/document.xml", 100),
+    "a.pptx": lambda: bomb(FILES["tour.pptx"][0], "ppt/slides/slide1.xml", 100),
+    "a.xlsx": lambda: bomb(FILES["stock.xlsx"][0], "xl/worksheets/sheet1.xml", 100),
+    "html.eml": lambda: HTML_MAIL + ENDLESS,
+    "nested.eml": lambda: NESTED_MAIL,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_in_any_format_is_refused_in_time(name):
+    """A small file that would take all memory, or hours; the process is there for the next file."""
+    bounded = BoundedConverter(seconds=3, memory=2 * 2**30)
+    data = BOMBS[name]()
+    started = time.monotonic()
+
+    refusal = _refused(bounded, name, data)
+
+    assert time.monotonic() - started < 20
+    assert str(refusal).startswith(f"'{name}' ") and ": " in str(refusal)
+    assert bounded("a.txt", b"Next.").markdown == "Next."
+
+
+def test_a_warning_comes_through():
+    """It says what was not read."""
+    assert BoundedConverter()("a.pdf", pdf("Text.", "")).warning.startswith("Page 2 has no text: ")
 
 
 def test_the_server_goes_on_while_a_file_takes_long():
