@@ -1,6 +1,5 @@
 """`frontdesk docs`: add, list, show, remove and search documents."""
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli_calendar import add_calendar_commands
-from bot.cli_session import console, degraded_exit, open_desk, progress_bar, say
+from bot.cli_session import console, degraded_exit, open_desk, progress_bar, say, user_name
+from bot.cli_sources import sources, sync
 from bot.cli_upkeep import add_upkeep_commands
 from bot.errors import QuestionError
 from bot.times import day_of, last_day
@@ -39,7 +39,7 @@ def add(
         raise QuestionError(f"--match '{match}' says which documents get an audience: add --audience.")
     with open_desk(context, "frontdesk docs add") as desk:
         with progress_bar("adding") as on_progress:
-            results = desk.add(path, on_progress, begins, until, audience, match, review, note, getpass.getuser())
+            results = desk.add(path, on_progress, begins, until, audience, match, review, note, user_name())
         gone = desk.missing(path) if path.is_dir() else []
         for document in gone if prune else ():
             desk.remove(document["id"])
@@ -57,10 +57,11 @@ def add(
 def list_documents(
     context: typer.Context,
     everything: Annotated[bool, typer.Option("--all", help="Documents that are out of force, too.")] = False,
+    as_of: Annotated[str, typer.Option(help="What was in force on a day (2026-03-03).")] = "",
 ) -> None:
     """All documents with the versions in force."""
     with open_desk(context, "frontdesk docs list") as desk:
-        documents = desk.list(everything)
+        documents = desk.list(everything, as_of)
     table = Table("id", "source", "title", "version", "in force", "for", "passages", box=None)
     for item in documents:
         version, chunks = str(item["version"]), str(item["chunks"])
@@ -81,7 +82,7 @@ def show(
     """The stored text of a document, from an offset if one is given."""
     with open_desk(context, "frontdesk docs show") as desk:
         found = desk.show(document, version, chunks)
-    say(f"{found['title']} · {found['source']} · version {found['version']} · {found['effective_from'][:10]}")
+    say(f"{found['title']} · {found['source']} · version {found['version']} · {day_of(found['effective_from'])}")
     text = found["markdown"]
     for passage in found.get("passages", ()):
         page = f", page {passage['page']}" if passage["page"] else ""
@@ -130,16 +131,17 @@ def search(
 
 add_calendar_commands(docs)
 add_upkeep_commands(docs)
+docs.command()(sync)
+docs.add_typer(sources, name="source")
 
 
 def in_force(item: dict[str, Any]) -> str:
-    """From when to when a version is meant to be in force, in days."""
-    from datetime import datetime
-
-    begins = day_of(datetime.fromisoformat(item["effective_from"]))
-    until = f" to {last_day(datetime.fromisoformat(item['effective_until']))}" if item["effective_until"] else ""
+    """From when to when a version is meant to be in force, in days, and when another one takes over."""
+    begins = day_of(item["effective_from"])
+    until = f" to {last_day(item['effective_until'])}" if item["effective_until"] else ""
     state = {"scheduled": "from ", "past": "past: "}.get(item.get("state", ""), "since " if not until else "")
-    return f"{state}{begins}{until}"
+    following = f", the next one from {day_of(item['next_from'])}" if item.get("next_from") else ""
+    return f"{state}{begins}{until}{following}"
 
 
 def _tell_added(path: Path, results: list[dict[str, Any]]) -> None:

@@ -1,31 +1,38 @@
 """What a client may ask of a frontdesk, in plain values: the same verbs here and through a running server."""
 
 import difflib
+import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bot.answer import Answer
+from bot.errors import QuestionError
 from bot.service import Service
 from bot.times import read_as_of, read_begin, read_end
-from knowledge.audiences import who_asks
+from knowledge.audiences import PUBLIC, audience_of, who_asks
 from knowledge.calendar import FOREVER, Window
 from knowledge.documents import DocumentVersion, Terms
+from knowledge.source_readers import place_of
+from knowledge.source_registry import Source
+from knowledge.sync import SyncResult
 from tone_tuning.prompt import Message
 
-__all__ = ["VERBS", "WORKS", "LocalDesk", "Progress", "Rows", "ignore"]
+__all__ = ["ASK", "VERBS", "WORKS", "LocalDesk", "Progress", "Rows", "ignore"]
 
 Progress = Callable[[int, int, str], None]
 Rows = list[dict[str, Any]]  # named here, for the verb `list` hides the type in the class below
 # What a running server answers at once, and what it answers with progress first.
 VERBS = frozenset({
     "list", "show", "remove", "search", "missing", "versions", "diff", "rollback", "withdraw", "expire", "describe",
-    "erase", "verify", "stale",
+    "erase", "verify", "stale", "sources", "add_source", "drop",
 })  # fmt: skip
-WORKS = frozenset({"add", "rebuild"})
+WORKS = frozenset({"add", "rebuild", "sync", "plan_folder", "sync_folder"})
+ASK = "ask"  # and what it says piece by piece
 
 
 def ignore(done: int, total: int, name: str) -> None:
@@ -57,7 +64,7 @@ class LocalDesk:
             effective_from=read_begin(begins) if begins else None,
             effective_until=read_end(until) if until else None,
             audience=audience or None, match=match, review_at=read_begin(review) if review else None,
-            uploaded_by=by, origin=str(path), note=note,
+            uploaded_by=by, origin=str(Path(path).absolute()), note=note,
         )  # fmt: skip
         return [_plain(result) for result in self.service.documents.add_path(Path(path), on_progress, terms)]
 
@@ -65,8 +72,8 @@ class LocalDesk:
         """Documents that came from `folder` whose files are gone."""
         return [_plain(document) for document in self.service.documents.missing_files(Path(folder))]
 
-    def list(self, everything: bool = False) -> Rows:
-        """All documents that are in force or scheduled; past ones too if `everything`."""
+    def list(self, everything: bool = False, as_of: str = "") -> Rows:
+        """All documents in force or scheduled, or those in force on a day; all there ever were if `everything`."""
         return [
             {
                 **_plain(item.document),
@@ -80,7 +87,7 @@ class LocalDesk:
                 "chunks": item.chunks,
                 "characters": item.characters,
             }
-            for item in self.service.documents.documents(everything)
+            for item in self.service.documents.documents(everything, read_as_of(as_of) if as_of else None)
         ]
 
     def show(self, reference: str, version: int | None = None, chunks: bool = False) -> dict[str, Any]:
@@ -155,7 +162,13 @@ class LocalDesk:
         return _dates(self.service.documents.expire(reference, moment, number))
 
     def describe(self, reference: str, audience: str = "", review: str = "") -> dict[str, Any]:
-        """Change who may see a document, or when somebody should read it again."""
+        """Change who may see a document, or when somebody should read it again.
+
+        Raises:
+            QuestionError: neither is given.
+        """
+        if not audience.strip() and not review.strip():
+            raise QuestionError(f"Nothing is to change about '{reference}': name an audience or a review date.")
         moment = read_begin(review) if review else None
         return _plain(self.service.documents.describe(reference, audience or None, moment))
 
@@ -170,13 +183,76 @@ class LocalDesk:
         ]
         return sorted(rows, key=lambda row: (-row["answers"], row["review_at"]))
 
+    # -- live sources
+
+    def sources(self) -> Rows:
+        """All live sources with their last result."""
+        return [
+            {
+                "name": record.source.name,
+                "kind": record.source.kind,
+                "place": place_of(record.source),
+                "every_seconds": record.source.every_seconds,
+                "audience": record.source.audience,
+                "last_run_at": _text(record.last_run_at),
+                "last_ok_at": _text(record.last_ok_at),
+                "status": record.last.status,
+                "message": record.last.message,
+                "counts": dict(record.last.counts),
+            }
+            for record in self.service.sources.registry.sources()
+        ]
+
+    def add_source(
+        self, name: str, kind: str, settings: dict[str, Any], every_seconds: int, audience: str = PUBLIC
+    ) -> dict[str, Any]:
+        """Take in a source; it is read when it is due."""
+        source = Source(name, kind, settings, every_seconds, audience_of(audience))
+        return {"name": self.service.sources.add(source).source.name}
+
+    def sync(self, name: str, on_progress: Progress = ignore, force: bool = False) -> dict[str, Any]:
+        """Read a source now; what was added, changed, removed and left, by name, and its faults."""
+        return _synced(self.service.sources.sync(name, force, on_progress))
+
+    def drop(self, name: str) -> Rows:
+        """Forget a source and take its documents out of all answers."""
+        return [_plain(document) for document in self.service.sources.drop(name)]
+
+    def plan_folder(self, folder: Path | str, on_progress: Progress = ignore, audience: str = "") -> dict[str, Any]:
+        """What `sync_folder` would do."""
+        return _synced(self.service.sources.plan(self._folder_source(folder, audience), on_progress))
+
+    def sync_folder(
+        self, folder: Path | str, on_progress: Progress = ignore, audience: str = "", force: bool = False
+    ) -> dict[str, Any]:
+        """Bring the documents of a folder up to its files; it is listed as a source that is read by hand."""
+        source = self._folder_source(folder, audience)
+        known = {record.source.name for record in self.service.sources.registry.sources()}
+        if source.name not in known:
+            self.service.sources.add(source)
+        elif audience:
+            self.service.sources.change(source)
+        return _synced(self.service.sources.sync(source.name, force, on_progress))
+
+    def _folder_source(self, folder: Path | str, audience: str) -> Source:
+        """The source that reads this folder already, else one named after it."""
+        path = str(Path(folder).resolve())
+        for record in self.service.sources.registry.sources():
+            if record.source.kind == "folder" and record.source.settings["path"] == path:
+                return replace(record.source, audience=audience_of(audience)) if audience else record.source
+        stem = re.sub(r"[^a-z0-9]+", "-", Path(path).name.lower()).strip("-")[:30] or "folder"
+        name = f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:6]}"
+        return Source(name, "folder", {"path": path}, 0, audience_of(audience or PUBLIC))
+
     # -- upkeep
 
     def erase(self, reference: str) -> dict[str, Any]:
         """Leave nothing of a document anywhere; `redacted` counts the past answers that quoted it."""
-        document = self.service.documents.get(reference)
-        redacted = self.service.log.redact(document.id)
-        return {**_plain(self.service.documents.erase(document.id)), "redacted": redacted}
+        documents, log = self.service.documents, self.service.log
+        document = documents.get(reference)
+        redacted = log.redact(document.id)  # first: a kill leaves a document that can be erased again
+        erased = documents.erase(document.id)
+        return {**_plain(erased), "redacted": redacted + log.redact(document.id)}  # what was answered meanwhile
 
     def verify(self, repair: bool = False) -> Sequence[str]:
         """What does not agree between catalog, vectors and word index, after a repair if asked for."""
@@ -201,6 +277,15 @@ class LocalDesk:
     def close(self) -> None:
         """Give back what is held."""
         self.service.close()
+
+
+def _synced(result: SyncResult) -> dict[str, Any]:
+    kinds = ("added", "changed", "removed", "unchanged", "held", "skipped")
+    return {kind: list(getattr(result, kind)) for kind in kinds} | {
+        "status": result.status,
+        "message": result.message,
+        "faults": [*filter(None, (result.fault,)), *result.failed, *(["interrupted"] if result.interrupted else [])],
+    }
 
 
 def _plain(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our dataclasses

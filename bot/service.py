@@ -12,11 +12,13 @@ from bot.evidence import SimilarityReader
 from bot.head_reader import HeadReader
 from bot.home import HomeLock, claim_home
 from bot.retraining import Retraining
-from bot.settings import Settings
+from bot.settings import Settings, read_variables
 from bot.support_bot import SupportBot
 from knowledge.embedder import Embedder, SentenceTransformerEmbedder
 from knowledge.indexing import DocumentIndex, open_knowledge
+from knowledge.live_sources import LiveSources
 from knowledge.reader import MiniLmReader
+from knowledge.source_registry import SourceRegistry
 from tone_tuning.base_model import DEFAULT_BASE
 from tone_tuning.prompt import prompt_hash
 from tone_tuning.registry import AdapterRegistry
@@ -40,6 +42,7 @@ class Service:
     model: ChampionModel
     retraining: Retraining
     embedder: Embedder
+    sources: LiveSources
     lock: HomeLock
 
     def degraded(self) -> list[str]:
@@ -63,6 +66,7 @@ class Service:
     def close(self) -> None:
         """Stop a training run, close the files and give the home folder back."""
         self.retraining.stop()
+        self.sources.registry.close()
         self.documents.close()
         self.log.close()
         self.lock.release()
@@ -103,9 +107,10 @@ def open_service(
         model = ChampionModel(settings, adapters, report)
         conversations = ConversationLog(settings.home / "frontdesk.db")
         reader = HeadReader(MiniLmReader(), SimilarityReader(embedder, settings.top_k), settings.top_k)
-        bot = SupportBot(retriever, reader, model, conversations, degraded=model.degraded)
+        bot = SupportBot(retriever, reader, model, conversations, degraded=model.degraded, clock=clock)
         retraining = Retraining(settings, retriever, reader)
+        sources = LiveSources(SourceRegistry(settings.home / "sources.db"), documents, clock, read_variables())
     except BaseException:
         lock.release()
         raise
-    return Service(settings, documents, adapters, bot, conversations, model, retraining, embedder, lock)
+    return Service(settings, documents, adapters, bot, conversations, model, retraining, embedder, sources, lock)

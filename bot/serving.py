@@ -17,6 +17,7 @@ from bot.api import OUR_ERRORS
 from bot.examples import fill_empty_home
 from bot.home import ServerAddress, forget_server, write_server
 from bot.loopback import LOCAL_HOSTS, open_port
+from bot.schedules import Scheduler
 from bot.service import Service, open_service
 from bot.settings import read_settings
 
@@ -67,7 +68,11 @@ def _serve(build_app: BuildApp, home: Path | None, listening: socket.socket, exa
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE))
         write_server(folder, ServerAddress(url, token, os.getpid()))
         console.print(f"Frontdesk is at {url}", style="bold")
-        server.run(sockets=[listening])
+        stop_reading = Scheduler(service.sources).start()
+        try:
+            server.run(sockets=[listening])
+        finally:
+            stop_reading()
     finally:
         forget_server(folder)
         service.close()

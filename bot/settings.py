@@ -10,7 +10,7 @@ import platformdirs
 from bot.errors import SettingsError
 from tone_tuning.base_model import DEFAULT_BASE
 
-__all__ = ["DEFAULT_EMBEDDER", "Settings", "read_settings"]
+__all__ = ["DEFAULT_EMBEDDER", "Settings", "read_settings", "read_variables"]
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 
@@ -46,3 +46,8 @@ def read_settings(home: Path | None = None, environ: Mapping[str, str] = os.envi
         embedder=environ.get("FRONTDESK_EMBEDDER") or DEFAULT_EMBEDDER,
         top_k=int(top_k),
     )
+
+
+def read_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What ${NAME} may stand for in the address of a database, so that no password is written down."""
+    return dict(environ)

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from knowledge.archives import unpack
+from knowledge.archives import SUFFIX, Member, unpack
 from knowledge.audiences import audience_of
 from knowledge.bounded import BoundedConverter
 from knowledge.calendar import Window, period
@@ -25,6 +25,7 @@ from knowledge.upkeep import erase, faults, finish_erasure, rebuild, repair
 __all__ = ["UPLOADS", "DocumentIndex", "FileResult", "open_knowledge"]
 
 UPLOADS = "uploads"
+LIVE = "source:"  # how the collections of live sources begin
 PLAIN = Terms()
 Progress = Callable[[int, int, str], None]
 
@@ -86,9 +87,7 @@ class DocumentIndex:
             members = unpack(name, data)
         except ConversionError as error:
             return [FileResult(readable(name), "failed", None, 0, 0, str(error))]
-        return [
-            self._add_one((UPLOADS, f"{name}/{member.path}"), member.path, member.data, terms) for member in members
-        ]
+        return [self._add_member(name, member, terms) for member in members]
 
     def add_item(self, collection: str, source: str, name: str, data: bytes, terms: Terms = PLAIN) -> FileResult:
         """Add what a live source brought: `source` names it in the collection, the suffix of `name` its format."""
@@ -157,7 +156,7 @@ class DocumentIndex:
 
         Raises:
             DocumentNotFound: there is no such document or version.
-            TermsError: no version is in force, or the end is before the beginning or before now.
+            TermsError: no version is in force, that one is over, or the end is before the beginning or before now.
         """
         with self.passages.changing:
             document, now = self.get(reference), self.clock()
@@ -165,6 +164,12 @@ class DocumentIndex:
             version = self.catalog.version(document.id, number) if number is not None else found
             if version is None:
                 raise TermsError(f"No version of '{document.source}' is in force: name one with its number.")
+            window = self.catalog.windows(document.id)[version.version]
+            if window is None or window.ends <= now:
+                raise TermsError(
+                    f"Version {version.version} of '{document.source}' is not in force and will not be: "
+                    "roll back to it to have its text again."
+                )
             period(version.effective_from, until, now)
             if until is not None and until < now:
                 raise TermsError(f"The end {until:%Y-%m-%d %H:%M} is past: to end it now, withdraw it.")
@@ -180,15 +185,15 @@ class DocumentIndex:
         """
         with self.passages.changing:
             document, now = self.get(reference), self.clock()
-            alive = self.catalog.windows(document.id)
-            ending = [
-                replace(version, withdrawn_at=now)
-                for version in self.catalog.versions(document.id)
-                if (window := alive[version.version]) and window.ends > now
-            ]
-            if not ending:
+            found = self.versions(document.id)
+            if not any(window and window.ends > now for _, window in found):
                 raise DocumentNotFound(f"'{document.source}' is removed already: add it again if it was a mistake.")
-            self._change(document, ending)
+            # Also those that another version hides: without it they would come into force.
+            ending = [
+                version for version, window in found if version.effective_from >= now or (window and window.ends >= now)
+            ]
+            taken_back = [replace(v, withdrawn_at=min(v.withdrawn_at or now, now)) for v in ending]
+            self._change(document, taken_back)
         return document
 
     def describe(self, reference: str, audience: str | None = None, review_at: datetime | None = None) -> Document:
@@ -222,10 +227,11 @@ class DocumentIndex:
 
     # -- looking
 
-    def documents(self, everything: bool = False) -> list[DocumentSummary]:
-        """Every document that is in force or scheduled; with `everything` the past ones too."""
-        found = self.catalog.summaries(self.clock())
-        return found if everything else [summary for summary in found if summary.state != "past"]
+    def documents(self, everything: bool = False, at: datetime | None = None) -> list[DocumentSummary]:
+        """Every document that is in force or scheduled, or with `at` those in force then; all with `everything`."""
+        found = self.catalog.summaries(at or self.clock())
+        wanted = {"in force"} if at else {"in force", "scheduled"}
+        return found if everything else [summary for summary in found if summary.state in wanted]
 
     def get(self, reference: str) -> Document:
         """A document by id, unique id prefix, source path or unique file name; past ones if no other fits.
@@ -300,6 +306,12 @@ class DocumentIndex:
             return FileResult(readable(target[1]), "failed", None, 0, 0, str(error))
         return prepared if isinstance(prepared, FileResult) else self.passages.publish([prepared])[0]
 
+    def _add_member(self, archive: str, member: Member, terms: Terms) -> FileResult:
+        source = f"{archive}/{member.path}"
+        if member.refusal:
+            return FileResult(readable(source), "failed", None, 0, 0, member.refusal)
+        return self._add_one((UPLOADS, source), source, member.data, terms)
+
     def _add_all(self, files: Sequence[FoundFile], on_progress: Progress, terms: Terms) -> list[FileResult]:
         results: list[FileResult | None] = []
         waiting: dict[int, Prepared] = {}
@@ -324,23 +336,24 @@ class DocumentIndex:
     def _read_and_prepare(self, file: FoundFile, terms: Terms) -> list[Prepared | FileResult]:
         source = readable(file.source)
         try:
-            if PurePosixPath(source).suffix.lower() != ".zip":
-                check_file(source, file.path.stat().st_size)
-                data = file.path.read_bytes()
+            suffix = check_file(source, file.path.stat().st_size)
+            data = file.path.read_bytes()
+            if suffix != SUFFIX:
                 return [self.intake.prepare((file.collection, file.source), source, data, terms)]
-            members = unpack(source, file.path.read_bytes())
+            members = unpack(source, data)
         except OSError as error:
             message = f"'{source}' cannot be read ({error.strerror}): check that it is there and its permissions."
             return [FileResult(source, "failed", None, 0, 0, message)]
         except ConversionError as error:
             return [FileResult(source, "failed", None, 0, 0, str(error))]
-        return [self._prepare_member(file, member.path, member.data, terms) for member in members]
+        return [self._prepare_member(file, member, terms) for member in members]
 
-    def _prepare_member(self, file: FoundFile, path: str, data: bytes, terms: Terms) -> Prepared | FileResult:
-        source = f"{file.source}/{path}"
+    def _prepare_member(self, file: FoundFile, member: Member, terms: Terms) -> Prepared | FileResult:
+        source = f"{file.source}/{member.path}"
+        if member.refusal:
+            return FileResult(readable(source), "failed", None, 0, 0, member.refusal)
         try:
-            check_file(readable(source), len(data))
-            return self.intake.prepare((file.collection, source), readable(source), data, terms)
+            return self.intake.prepare((file.collection, source), readable(source), member.data, terms)
         except ConversionError as error:
             return FileResult(readable(source), "failed", None, 0, 0, str(error))
 
@@ -349,7 +362,8 @@ class DocumentIndex:
             document = self.get(replace)
             return document.collection, document.source
         current = self.catalog.all_documents(self.clock())
-        same = [d for d in current if d.source.rsplit("/", 1)[-1] == name and "/" not in d.source.split(".zip")[-1]]
+        ours = [document for document in current if not document.collection.startswith(LIVE)]
+        same = [document for document in ours if document.source.rsplit("/", 1)[-1] == name]
         if len(same) > 1:
             raise DocumentNotFound(f"{len(same)} documents are called '{name}': choose which one it replaces.")
         return (same[0].collection, same[0].source) if same else (UPLOADS, name)

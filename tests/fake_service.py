@@ -14,7 +14,9 @@ from bot.support_bot import SupportBot
 from knowledge.catalog import Catalog
 from knowledge.embedder import HashEmbedder
 from knowledge.indexing import DocumentIndex
+from knowledge.live_sources import LiveSources
 from knowledge.retriever import Retriever
+from knowledge.source_registry import SourceRegistry
 from knowledge.store import FakeVectorStore
 from tone_tuning.base_model import PreparedBase
 from tone_tuning.language_model import ScriptedModel
@@ -107,7 +109,9 @@ def make_service(home: Path, settings: Settings | None = None, purpose: str = "t
     model = FakeModel(adapters)
     log = ConversationLog(home / "frontdesk.db")
     bot = SupportBot(retriever, SimilarityReader(embedder), model, log, degraded=model.degraded)
-    return Service(settings, documents, adapters, bot, log, model, FakeRetraining(adapters, home), embedder, lock)
+    sources = LiveSources(SourceRegistry(home / "sources.db"), documents, documents.clock)
+    retraining = FakeRetraining(adapters, home)
+    return Service(settings, documents, adapters, bot, log, model, retraining, embedder, sources, lock)
 
 
 def write_transcripts(path, count):

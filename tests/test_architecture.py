@@ -31,6 +31,8 @@ ONLY_IN = {
     "pypdfium2": {"knowledge/pdf.py"},
     "pptx": {"knowledge/slides.py"},
     "openpyxl": {"knowledge/sheets.py"},
+    "sqlalchemy": {"knowledge/rows.py"},
+    "httpcore": {"knowledge/addresses.py", "knowledge/web.py"},
 }
 LINES_OF_FUNCTION, LINES_OF_FILE = 45, 400
 
