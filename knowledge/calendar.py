@@ -9,7 +9,7 @@ from knowledge.errors import TermsError
 
 __all__ = ["FOREVER", "Dated", "Dates", "Window", "governing", "period", "windows"]
 
-FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+EARLIEST, FOREVER = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Dated(Protocol):
@@ -86,11 +86,13 @@ def period(effective_from: datetime | None, effective_until: datetime | None, no
     """When a version with these dates begins: at `effective_from`, or `now`.
 
     Raises:
-        TermsError: a date has no time zone, or it would end before it begins.
+        TermsError: a date has no time zone or is out of all reason, or it would end before it begins.
     """
     for date in (effective_from, effective_until):
         if date is not None and date.tzinfo is None:
             raise TermsError(f"The time '{date}' has no time zone: add one, for instance '{date.isoformat()}+00:00'.")
+        if date is not None and not EARLIEST <= date <= FOREVER:
+            raise TermsError(f"The time '{date}' is too far away: give a year from 1900 to 9999.")
     begins = now if effective_from is None else effective_from
     if effective_until is not None and effective_until <= begins:
         raise TermsError(

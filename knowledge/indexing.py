@@ -93,6 +93,10 @@ class DocumentIndex:
         """Add what a live source brought: `source` names it in the collection, the suffix of `name` its format."""
         return self._add_one((collection, source), name, data, terms)
 
+    def has_item(self, collection: str, source: str, data: bytes, terms: Terms = PLAIN) -> bool:
+        """Whether `add_item` would leave everything as it is."""
+        return self.intake.has((collection, source), data, terms)
+
     def missing_files(self, folder: Path) -> list[Document]:
         """Documents that came from `folder` whose files are gone; a subfolder that was added alone is left out."""
         root = folder.resolve()

@@ -70,16 +70,14 @@ class Intake:
             ConversionError: the file cannot be read.
             TermsError: the dates or the audience cannot be.
         """
-        if any(readable(part) != part for part in target):
+        if not _is_text(target):
             raise UnsupportedFormat(f"'{readable(name)}' or its folder has a name that is no text: rename it.")
         identity, original, now = document_id(*target), hashlib.sha256(data).hexdigest(), self.clock()
         begins = period(terms.effective_from, terms.effective_until, now)
         known = self.catalog.ever(identity)
         current = self.catalog.in_force(identity, now)
-        if known:
-            stored = [v for v in (current, *self.catalog.upcoming(identity, now)) if v and v.original_hash == original]
-            if same := next((v for v in stored if _has_dates(v, terms)), None):
-                return self._unchanged(known, same, terms)
+        if known and (same := self._stored(identity, original, terms, now)):
+            return self._unchanged(known, same, terms)
         converted = self.convert(name, data)
         document = _described(known or Document(identity, *target, ""), converted.title, terms)
         version = DocumentVersion(
@@ -88,14 +86,34 @@ class Intake:
         )  # fmt: skip
         keep_original(self.originals, data)
         chunks = make_chunks(document, version, self.embedder)
-        return Prepared(document, version, chunks, "changed" if current else "added", getattr(converted, "warning", ""))
+        return Prepared(document, version, chunks, "changed" if current else "added", converted.warning)
+
+    def has(self, target: tuple[str, str], data: bytes, terms: Terms) -> bool:
+        """Whether `prepare` would find nothing to write: the same bytes stand, and the terms change nothing."""
+        if not _is_text(target):
+            return False
+        identity = document_id(*target)
+        known = self.catalog.ever(identity)
+        same = self._stored(identity, hashlib.sha256(data).hexdigest(), terms, self.clock())
+        return known is not None and same is not None and _described(known, known.title, terms) == known
+
+    def _stored(self, identity: str, original: str, terms: Terms, now: datetime) -> DocumentVersion | None:
+        """The version of these bytes and dates that is in force or to come."""
+        stored = (self.catalog.in_force(identity, now), *self.catalog.upcoming(identity, now))
+        return next((v for v in stored if v and v.original_hash == original and _has_dates(v, terms)), None)
 
     def _unchanged(self, known: Document, version: DocumentVersion, terms: Terms) -> Prepared | FileResult:
         count = len(self.catalog.chunks(known.id, version.version))
         document = _described(known, known.title, terms)
         if document == known:
-            return FileResult(known.source, "unchanged", known, count, 0)
+            planned = f"This text is planned already, from {version.effective_from:%Y-%m-%d} on."
+            message = planned if version.effective_from > self.clock() else ""
+            return FileResult(known.source, "unchanged", known, count, 0, message)
         return Prepared(document, None, [], "changed", f"It is for {document.audience} now; its text is the same.")
+
+
+def _is_text(target: tuple[str, str]) -> bool:
+    return all(readable(part) == part for part in target)
 
 
 def _has_dates(version: DocumentVersion, terms: Terms) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from knowledge.documents import Document
 from knowledge.errors import KnowledgeError, SourceError
+from knowledge.folders import readable
 from knowledge.indexing import Progress, silent
 from knowledge.source_readers import NewFetcher, Reader, check_source, open_reader
 from knowledge.source_registry import Run, Source, SourceRecord, SourceRegistry
@@ -21,6 +22,10 @@ log = logging.getLogger(__name__)
 
 def _never() -> bool:
     return False
+
+
+def _overlap(folder: str, other: str) -> bool:
+    return f"{folder}/".startswith(f"{other}/") or f"{other}/".startswith(f"{folder}/")
 
 
 class LiveSources:
@@ -48,9 +53,10 @@ class LiveSources:
         """Take in a source after a look at its settings; it is due at once, nobody is called yet.
 
         Raises:
-            SourceError: a setting, the name or the schedule cannot be, or the name is taken.
+            SourceError: a setting, the name or the schedule cannot be, or the name or its folder is taken.
         """
         check_source(source)
+        self._check_place(source)
         return self.registry.add(source, self.clock())
 
     def change(self, source: Source) -> SourceRecord:
@@ -63,14 +69,18 @@ class LiveSources:
         check_source(source)
         return self.registry.change(source)
 
-    def plan(self, source: Source, on_progress: Progress = silent, stop: Stop = _never) -> SyncResult:
+    def plan(
+        self, source: Source, on_progress: Progress = silent, stop: Stop = _never, force: bool = False
+    ) -> SyncResult:
         """What a run would do; writes nothing. The source may be one that is not added yet.
 
         Raises:
             SourceError: another source is being read.
         """
         with self._alone():
-            run = SyncRun(source, self.registry, self.documents, self.clock, on_progress, stop, writes=False)
+            run = SyncRun(
+                source, self.registry, self.documents, self.clock, on_progress, stop, writes=False, force=force
+            )
             return run.run(self._opening(source))
 
     def sync(self, name: str, force: bool = False, on_progress: Progress = silent, stop: Stop = _never) -> SyncResult:
@@ -126,7 +136,31 @@ class LiveSources:
             return removed
 
     def _opening(self, source: Source) -> Callable[[], Reader]:
-        return lambda: open_reader(source, self.variables, self.new_fetcher)
+        def open_source() -> Reader:
+            reader = open_reader(source, self.variables, self.new_fetcher)
+            self._check_place(source)
+            return reader
+
+        return open_source
+
+    def _check_place(self, source: Source) -> None:
+        """A folder that lies in another one, or has one in it, would bring each of their documents twice."""
+        if source.kind != "folder":
+            return
+        place = source.collection
+        for other in (record.source for record in self.registry.sources() if record.source.kind == "folder"):
+            if other.name != source.name and _overlap(place, other.collection):
+                raise SourceError(
+                    f"The source '{other.name}' reads '{readable(other.collection)}' already: "
+                    "sync that one, or remove it first."
+                )
+        for document in (summary.document for summary in self.documents.documents()):
+            path = f"{document.collection}/{document.source}"
+            if document.collection != place and path.startswith(f"{place}/"):
+                raise SourceError(
+                    f"'{document.source}' came by the folder '{document.collection}' already: "
+                    "sync that one, or remove its documents first."
+                )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

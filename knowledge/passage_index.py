@@ -9,11 +9,11 @@ from datetime import datetime
 
 import numpy as np
 
-from knowledge.audiences import part_of
+from knowledge.audiences import part_of, parts_with
 from knowledge.catalog import Catalog
 from knowledge.documents import DocumentVersion
 from knowledge.embedder import Embedder
-from knowledge.errors import KnowledgeError
+from knowledge.errors import KnowledgeError, StoreError
 from knowledge.intake import FileResult, Prepared
 from knowledge.passages import embedded_text, make_chunks
 from knowledge.store import VectorIndex
@@ -72,20 +72,20 @@ class PassageIndex:
         with self.changing:
             for version in self.catalog.unplaced_versions():  # of a home with an older layout
                 self.split_again(version)
-            wanted = self.catalog.placement(self.clock())
-            stored = self.vectors.ids()
-            present = {name for names in stored.values() for name in names}
-            moved = 0
-            for part, names in stored.items():
-                leaving = sorted(name for name in names if wanted.get(name) != part)
-                self._copy(part, {name: wanted[name] for name in leaving if name in wanted})
-                self.vectors.delete(part, leaving)
-                moved += len(leaving)
-            bare = sorted(wanted.keys() - present)
-            self.embed({name: wanted[name] for name in bare}, self.vectors)
+            try:
+                moved, bare = self._place_vectors()
+            except StoreError as error:
+                log.warning("%s They are made anew from the catalog.", error)
+                moved, bare = 0, self.embed_all()
         if moved or bare:
-            log.info("recovered: %d vectors removed or moved, %d passages embedded", moved, len(bare))
-        return moved, len(bare)
+            log.info("recovered: %d vectors removed or moved, %d passages embedded", moved, bare)
+        return moved, bare
+
+    def embed_all(self, on_progress: Counted = lambda done, total: None) -> int:
+        """A new vector store from the catalog alone, whatever state the old one is in. Returns the passages."""
+        wanted = self.catalog.placement(self.clock())
+        self.vectors.renew(lambda fresh: self.embed(wanted, fresh, on_progress))
+        return len(wanted)
 
     def embed(self, wanted: dict[str, str], into: VectorIndex, on_progress: Counted = lambda done, total: None) -> None:
         """Embed stored passages (id -> part) and write them `into` a store."""
@@ -99,6 +99,21 @@ class PassageIndex:
                 rows = [row for row, name in enumerate(ids) if wanted[name] == part]
                 into.upsert(part, [ids[row] for row in rows], vectors[rows])
         on_progress(len(names), len(names))
+
+    def _place_vectors(self) -> tuple[int, int]:
+        """Put every vector into its part, and embed what has none: how many of both."""
+        wanted = self.catalog.placement(self.clock())
+        stored = self.vectors.ids()
+        present = {name for names in stored.values() for name in names}
+        moved = 0
+        for part, names in stored.items():
+            leaving = sorted(name for name in names if wanted.get(name) != part)
+            self._copy(part, {name: wanted[name] for name in leaving if name in wanted})
+            self.vectors.delete(part, leaving)
+            moved += len(leaving)
+        bare = sorted(wanted.keys() - present)
+        self.embed({name: wanted[name] for name in bare}, self.vectors)
+        return moved, len(bare)
 
     def _write_vectors(
         self, prepared: Sequence[Prepared], known: dict[str, str], now: datetime, written: dict[str, str]
@@ -141,12 +156,15 @@ class PassageIndex:
         leaving: dict[str, list[str]] = {}
         copying: dict[str, dict[str, str]] = {}
         for name in before.keys() | written.keys():
-            present = {places[name] for places in (before, written) if name in places}
+            noted = {places[name] for places in (before, written) if name in places}
             wanted = after.get(name)
-            if wanted and wanted not in present:
-                copying.setdefault(min(present), {})[name] = wanted
-            for part in present - {wanted}:
-                leaving.setdefault(part, []).append(name)
+            if noted == {wanted}:
+                continue
+            source = before.get(name) or written[name]
+            if wanted and wanted != written.get(name) and parts_with(wanted) != {source}:
+                copying.setdefault(source, {})[name] = wanted
+            for place in set().union(*map(parts_with, noted)) - {wanted}:
+                leaving.setdefault(place, []).append(name)
         for part, moves in copying.items():
             self._copy(part, moves)
         for part, names in leaving.items():
@@ -154,7 +172,7 @@ class PassageIndex:
 
     def _copy(self, part: str, moves: dict[str, str]) -> None:
         """Vectors of a part into others (id -> part)."""
-        found = self.vectors.get([part], sorted(moves))
+        found = self.vectors.get(parts_with(part), sorted(moves))
         for target in sorted(set(moves.values())):
             names = [name for name in found if moves[name] == target]
             if names:

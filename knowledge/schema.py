@@ -31,12 +31,15 @@ MIGRATIONS = (
     ALTER TABLE versions ADD COLUMN note TEXT NOT NULL DEFAULT '';
     ALTER TABLE versions ADD COLUMN begins TEXT;
     ALTER TABLE versions ADD COLUMN ends TEXT;
-    UPDATE versions SET effective_from = added_at, begins = added_at,
+    UPDATE versions SET
+        effective_from = (SELECT max(o.added_at) FROM versions o WHERE o.document_id = versions.document_id
+                          AND o.version <= versions.version),
         title = (SELECT title FROM documents WHERE id = document_id),
         withdrawn_at = (SELECT removed_at FROM documents d WHERE d.id = document_id AND d.version = versions.version);
-    UPDATE versions SET ends = coalesce(
-        (SELECT min(n.added_at) FROM versions n WHERE n.document_id = versions.document_id
+    UPDATE versions SET begins = effective_from, ends = coalesce(
+        (SELECT min(n.effective_from) FROM versions n WHERE n.document_id = versions.document_id
          AND n.version > versions.version), withdrawn_at, '9999-12-31T00:00:00.000000+00:00');
+    UPDATE versions SET begins = NULL, ends = NULL WHERE begins >= ends;
     CREATE INDEX versions_by_begin ON versions(begins);
     CREATE INDEX versions_by_end ON versions(ends);
     CREATE TABLE passages (

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from knowledge.addresses import AddressPolicy, host_entry, list_hosts, read_address
+from knowledge.archives import SUFFIX as ZIP
 from knowledge.converters import FORMATS, check_file
 from knowledge.errors import AddressRefused, SourceError
 from knowledge.folders import find_files, readable
@@ -93,12 +94,18 @@ def check_source(source: Source) -> None:
             raise SourceError(f"A {source.kind} source has no setting '{name}': use {', '.join(known)}.")
         if type(value) is not known[name] or not _is_text_list(value):
             raise SourceError(f"The setting '{name}' of the source '{source.name}' must be {TYPES[known[name]]}.")
+        if any(readable(text) != text or "\0" in text for text in _texts(value)):
+            raise SourceError(f"The setting '{name}' of the source '{source.name}' is no text: rename what it names.")
     _NEEDS[source.kind](source)
 
 
 def _is_text_list(value: object) -> bool:
     """Also True for what is no list."""
     return not isinstance(value, list) or all(isinstance(part, str) for part in value)
+
+
+def _texts(value: object) -> list[str]:
+    return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
 
 
 def _check_folder(source: Source) -> None:
@@ -198,11 +205,15 @@ class _FolderReader:
             raise SourceError(f"'{shown}' cannot be read ({error.strerror}): check its permissions.") from error
 
     def is_gone(self, key: str) -> bool:
-        """A folder that may not be listed hides files that are there: ask for the file itself."""
+        """A folder that may not be listed hides files that are there: ask for the file itself.
+
+        What was added from a ZIP stays as long as the ZIP is there, though ZIPs are not followed.
+        """
+        path = self.folder / key
         try:
-            (self.folder / key).stat()
+            path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            return True
+            return not any(parent.suffix.lower() == ZIP and parent.is_file() for parent in path.parents)
         except OSError as error:
             raise SourceError(f"'{readable(key)}' cannot be looked for ({error.strerror}): it is kept.") from error
         if key in self.skipped:

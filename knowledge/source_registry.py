@@ -11,6 +11,7 @@ from typing import Any
 
 from knowledge.database import Database, moment, stamp
 from knowledge.errors import SourceError, SourceNotFound, StoreError
+from knowledge.folders import readable
 
 __all__ = ["KINDS", "MIGRATIONS", "ItemState", "Run", "Source", "SourceRecord", "SourceRegistry"]
 
@@ -36,7 +37,7 @@ class Source:
     """A live source: `settings` are those of its kind, see knowledge/source_readers.py; 0 seconds is by hand only.
 
     `name` is of a-z, 0-9 and hyphens, at most 40; its documents are the collection "source:<name>", those of a folder
-    the ones that came by it in any way.
+    the ones that came by it in any way. An `audience` of "" leaves documents the one they have; new ones are public.
     """
 
     name: str
@@ -164,9 +165,10 @@ class SourceRegistry:
         Raises:
             SourceNotFound: there is none of that name.
         """
-        rows = self.database.read(f"SELECT {RECORD_COLUMNS} FROM sources WHERE name = ?", (name,))
+        shown = readable(name)
+        rows = self.database.read(f"SELECT {RECORD_COLUMNS} FROM sources WHERE name = ?", (shown,))
         if not rows:
-            raise SourceNotFound(f"There is no source '{name}': see the list of sources.")
+            raise SourceNotFound(f"There is no source '{shown}': see the list of sources.")
         return _record(rows[0])
 
     def sources(self) -> list[SourceRecord]:
@@ -220,7 +222,7 @@ class SourceRegistry:
 
 def _check(source: Source) -> None:
     if not re.fullmatch(r"[a-z0-9-]{1,40}", source.name):
-        raise SourceError(f"'{source.name}' is no name for a source: use 1 to 40 of a-z, 0-9 and hyphens.")
+        raise SourceError(f"'{readable(source.name)}' is no name for a source: use 1 to 40 of a-z, 0-9 and hyphens.")
     if source.kind not in KINDS:
         raise SourceError(f"'{source.kind}' is no kind of source: use one of {', '.join(KINDS)}.")
     if source.every_seconds and source.every_seconds < LEAST_SECONDS:

@@ -18,6 +18,7 @@ __all__ = ["FakeVectorStore", "VectorIndex", "VectorStore", "Vectors"]
 WRITE_BATCH = 250  # about 1,600 rows/s; larger batches bring nothing
 READ_BATCH = 5000  # 33,000 ids in one call fail with "too many SQL variables"
 FOLDERS = "g" + "[0-9]" * 6
+ELEMENTS = slice(20, 28)  # of the header of a search index: how many it has
 Vectors = NDArray[np.float32]
 
 
@@ -65,6 +66,7 @@ class VectorStore:
         self.name = name
         self._client: Any = None
         self._parts: dict[str, Any] = {}
+        self._used: set[str] = set()
         self._closed = False
         self._lock = threading.RLock()
 
@@ -103,18 +105,28 @@ class VectorStore:
         return found
 
     def renew(self, fill: Callable[[VectorIndex], None]) -> None:
-        """See `VectorIndex.renew`. A kill on the way leaves the old store in use, or the new one."""
-        self._existing()
-        number = 1 + max(int(path.name[1:]) for path in self.home.glob(FOLDERS))
+        """See `VectorIndex.renew`. A kill on the way leaves the old store in use, or the new one.
+
+        An old one that cannot be opened is replaced all the same.
+        """
+        try:
+            self._existing()
+        except StoreError:
+            if self._closed:
+                raise
+        number = 1 + max((int(path.name[1:]) for path in self.home.glob(FOLDERS)), default=0)
         fresh = VectorStore(self.home, self.name)
         with self._translated():
             fresh._connect(self.home / f"g{number:06d}")
-            fill(fresh)
-            fresh.close()
+            try:
+                fill(fresh)
+            finally:
+                fresh.close()
         with self._lock, self._translated():
             _point_to(self.home, f"g{number:06d}")
-            self._client.close()
-            self._client, self._parts = None, {}
+            if self._client is not None:
+                self._client.close()
+            self._client, self._parts, self._used = None, {}, set()
             self._open()
 
     def close(self) -> None:
@@ -143,7 +155,11 @@ class VectorStore:
                 self._parts[part] = self._client.get_or_create_collection(
                     f"{self.name}.{part}", embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
                 )
-            return getattr(self._parts[part], verb)(**arguments)
+            result = getattr(self._parts[part], verb)(**arguments)
+            if verb == "upsert" or part not in self._used:  # which is when Chroma makes the files of an index
+                self._used.add(part)
+                _blank_empty_indexes(self.home)
+            return result
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -151,7 +167,7 @@ class VectorStore:
 
         try:
             yield
-        except (ChromaError, OSError, ValueError, RuntimeError) as error:
+        except (ChromaError, OSError, ValueError, RuntimeError, AttributeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise StoreError(
                 f"The vectors in '{self.home}' cannot be used ({reason}): "
@@ -193,6 +209,17 @@ def _current_folder(home: Path) -> Path:
     return home / name
 
 
+def _blank_empty_indexes(home: Path) -> None:
+    """Zero the search indexes without an element: Chroma writes them with whatever is in memory, also a secret."""
+    for header in home.glob(f"{FOLDERS}/*/header.bin"):
+        if int.from_bytes(header.read_bytes()[ELEMENTS], "little") == 0:
+            for path in (header.with_name("data_level0.bin"), header.with_name("length.bin")):
+                with path.open("r+b") as file:
+                    if any(data := file.read()):
+                        file.seek(0)
+                        file.write(bytes(len(data)))
+
+
 def _point_to(home: Path, name: str) -> None:
     partial = home / "current.partial"
     partial.write_text(name)
@@ -207,7 +234,8 @@ class FakeVectorStore:
 
     def upsert(self, part: str, ids: Sequence[str], vectors: Vectors) -> None:
         """See `VectorIndex.upsert`."""
-        self.parts.setdefault(part, {}).update(zip(ids, vectors, strict=True))
+        if len(ids):
+            self.parts.setdefault(part, {}).update(zip(ids, vectors, strict=True))
 
     def query(self, parts: Iterable[str], vector: Vectors, top_k: int) -> list[tuple[str, float]]:
         """See `VectorIndex.query`."""

@@ -30,6 +30,9 @@ class Documents(Protocol):
     def add_item(self, collection: str, source: str, name: str, data: bytes, terms: Terms) -> FileResult:
         """Add an item, or its next version."""
 
+    def has_item(self, collection: str, source: str, data: bytes, terms: Terms) -> bool:
+        """Whether `add_item` would leave everything as it is."""
+
     def remove(self, reference: str) -> Document:
         """Take a document out of all answers."""
 
@@ -68,15 +71,21 @@ class SyncResult:
         return {name: len(getattr(self, name)) for name in COUNTED}
 
     @property
+    def faults(self) -> list[str]:
+        """A sentence for each thing that did not go well."""
+        held = (
+            f"{len(self.held)} items are not there any more, most of this source: none of them was removed. "
+            "Check the source, and force it if they are really gone."
+        )
+        broke = "It was interrupted: what is left is read next time."
+        whole = ((self.fault, self.fault), (self.held, held), (self.interrupted, broke))
+        return [sentence for is_so, sentence in whole if is_so] + list(self.failed)
+
+    @property
     def message(self) -> str:
-        """What a person should know beside the numbers; "" if all went well."""
-        parts = [self.fault] if self.fault else []
-        if self.held:
-            parts.append(
-                f"{len(self.held)} items are not there any more, most of this source: none of them was removed. "
-                "Check the source, and force it if they are really gone."
-            )
-        parts += self.failed[:MOST_NAMED]
+        """What a person should know beside the numbers, cut to a few sentences; "" if all went well."""
+        whole = len(self.faults) - len(self.failed)
+        parts = self.faults[: whole + MOST_NAMED]
         if len(self.failed) > MOST_NAMED:
             parts.append(f"And {len(self.failed) - MOST_NAMED} more failed.")
         return " ".join(parts)
@@ -106,6 +115,7 @@ class SyncRun:
         self.force = force
         self.current = current_items(documents, source)
         self.known = registry.items(source.name)
+        self.is_as_read = writes or any(record.source == source for record in registry.sources())
         self.lists: dict[str, list[str]] = {name: [] for name in COUNTED}
         self.gone: list[str] = []
         self.interrupted = False
@@ -154,14 +164,15 @@ class SyncRun:
             return
         given = found.validators
         new = ItemState(hashlib.sha256(found.data).hexdigest(), given.etag, given.last_modified, given.url)
+        since = self._effective_from(found, state)
+        terms = Terms(effective_from=since, audience=self.source.audience or None, origin=found.origin)
         if new.content_hash == state.content_hash:
             self.lists["unchanged"].append(key)
             new = replace(new, effective_from=state.effective_from)
         elif not self.writes:
-            self.lists["changed" if key in self.current else "added"].append(key)
+            is_there = self.documents.has_item(self.source.collection, key, found.data, terms)
+            self.lists["unchanged" if is_there else "changed" if key in self.current else "added"].append(key)
         else:
-            since = self._effective_from(found, state)
-            terms = Terms(effective_from=since, audience=self.source.audience, origin=found.origin)
             result = self.documents.add_item(self.source.collection, key, found.name, found.data, terms)
             if result.status == "failed":
                 self.lists["failed"].append(result.message)
@@ -172,9 +183,12 @@ class SyncRun:
             self.registry.keep_item(self.source.name, key, new)
 
     def _state(self, key: str) -> ItemState:
-        """What is known of an item; of one that is no document now only how far its past reaches."""
+        """What is known of an item; of one that is no document now only how far its past reaches.
+
+        A plan for other settings than those of the last run is made as if all were read anew.
+        """
         state = self.known.get(key, ItemState())
-        return state if key in self.current else ItemState(effective_from=state.effective_from)
+        return state if key in self.current and self.is_as_read else ItemState(effective_from=state.effective_from)
 
     def _effective_from(self, found: Found, state: ItemState) -> datetime | None:
         """The item's own date if the newest text wins by it; else from now on, which is None.

@@ -4,30 +4,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from knowledge.documents import Terms
 from knowledge.lexical import searched_words
+from knowledge.scopes import Scope
+from tests.clock import Clock, day
 from tests.knowledge_files import make_index
+
+TODAY = Scope(day(0))
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    index = make_index(tmp_path_factory.mktemp("home"))
+    index = make_index(tmp_path_factory.mktemp("home"), clock=Clock())
     index.add_bytes("a.md", b"# Kettles\n\nThe warranty of a kettle lasts two years.\n")
     index.add_bytes("b.md", b"# Grinders\n\nA grinder grinds; no kettle does. It has a warranty.\n")
     index.add_bytes("c.md", b"# Museum\n\nOpen on Sundays. Model WK-170B, 39.90 dollars, Caf\xc3\xa9 M\xc3\xbcller.\n")
+    index.add_bytes("d.md", b"# Wholesale kettles\n\nKettles by the crate.\n", terms=Terms(audience="trade"))
+    index.add_bytes("e.md", b"# Kettles\n\nKettles cost less.\n", terms=Terms(effective_from=day(5)))
     yield index
     index.close()
 
 
-def found(index, query, top_k=10):
+def found(index, query, top_k=10, scope=TODAY):
     """File names of the hits, best first."""
-    names = [name for name, _ in index.catalog.search_words(query, top_k)]
-    records = index.catalog.load(names)
+    names = [name for name, _ in index.catalog.search_words(query, top_k, scope)]
+    records = index.catalog.load(names, scope)
     return [records[name][1].source for name in names]
 
 
-def test_the_best_hit_has_the_word_in_its_heading(index):
-    """Headings count double, and a better hit has a larger score."""
-    scores = [score for _, score in index.catalog.search_words("kettles", 10)]
+def test_the_best_hit_has_the_word_in_its_heading_too(index):
+    """Headings are searched as the text is, and a better hit has a larger score."""
+    scores = [score for _, score in index.catalog.search_words("kettles", 10, TODAY)]
 
     assert found(index, "kettles") == ["a.md", "b.md"]
     assert scores == sorted(scores, reverse=True) and min(scores) > 0
@@ -49,6 +56,14 @@ def test_the_best_hit_has_the_word_in_its_heading(index):
 def test_words_are_found_in_any_form(index, query, names):
     """Stems, case, accents, part numbers; one word that fits is enough."""
     assert found(index, query) == names
+
+
+def test_only_what_is_in_force_for_who_asks_is_ranked(index):
+    """A better hit of another day or audience takes no place, not even of the one hit asked for."""
+    assert found(index, "kettles", 1) == ["a.md"]
+    assert found(index, "kettles", 10, Scope(day(0), frozenset({"public", "trade"}))) == ["d.md", "a.md", "b.md"]
+    assert found(index, "kettles", 10, Scope(day(5))) == ["e.md", "a.md", "b.md"]
+    assert found(index, "kettles", 10, Scope(day(-1))) == []
 
 
 def test_words_of_politeness_are_not_searched(index):
@@ -74,10 +89,10 @@ def test_at_most_top_k_are_found(index):
 
 def test_equal_hits_come_in_the_order_of_their_ids(tmp_path):
     """The same question has the same answer tomorrow."""
-    index = make_index(tmp_path)
+    index = make_index(tmp_path, clock=Clock())
     for number in range(6):
         index.add_bytes(f"{number}.md", b"# Same\n\nThe very same words.\n")
-    names = [name for name, _ in index.catalog.search_words("words", 10)]
+    names = [name for name, _ in index.catalog.search_words("words", 10, TODAY)]
 
     assert len(names) == 6 and names == sorted(names)
     index.close()
@@ -88,12 +103,12 @@ def test_equal_hits_come_in_the_order_of_their_ids(tmp_path):
 )
 def test_nothing_a_customer_types_is_query_syntax(index, query):
     """Marks and operators are words or nothing."""
-    assert isinstance(index.catalog.search_words(query, 5), list)
+    assert isinstance(index.catalog.search_words(query, 5, TODAY), list)
 
 
 @settings(deadline=None, max_examples=300)
 @given(query=st.text(max_size=80))
 def test_arbitrary_text_never_raises(index, query):
     """Also in scripts nobody thought of, half surrogate pairs included."""
-    for name, score in index.catalog.search_words(query, 5):
+    for name, score in index.catalog.search_words(query, 5, TODAY):
         assert name in index.catalog.chunk_ids() and score > 0

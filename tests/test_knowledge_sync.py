@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knowledge.documents import Document, DocumentSummary, document_id
+from knowledge.documents import Document, DocumentSummary, Terms, document_id
 from knowledge.embedder import HashEmbedder
 from knowledge.errors import DocumentNotFound, SourceError, SourceNotFound, StoreError
 from knowledge.indexing import FileResult, open_knowledge
@@ -54,6 +55,10 @@ class FakeDocuments:
         document = Document(document_id(collection, source), collection, source, name)
         return FileResult(source, "added" if old is None else "unchanged" if old == data else "changed", document, 1, 1)
 
+    def has_item(self, collection, source, data, terms):
+        return self.kept.get((collection, source)) == data and terms.audience in (
+            None, self.terms[collection, source].audience)  # fmt: skip
+
     def remove(self, reference):
         for place in list(self.kept):
             if document_id(*place) == reference:
@@ -68,9 +73,11 @@ class FakeDocuments:
         ]
 
     def texts(self, source):
-        """The text of every document of a source."""
+        """The text of every document of a source, or of the folder of its name."""
         return {
-            name: data.decode() for (collection, name), data in self.kept.items() if collection == f"source:{source}"
+            name: data.decode()
+            for (collection, name), data in self.kept.items()
+            if collection == f"source:{source}" or Path(collection).name.rstrip("0123456789") == source
         }
 
 
@@ -132,18 +139,69 @@ def test_a_folder_follows_its_files(live, folder):
 
 
 def test_a_plan_may_be_made_before_a_source_is_added(live, folder):
-    """So that a person sees what would come."""
-    plan = live.plan(Source("other", "folder", {"path": str(folder)}))
+    """So that a person sees what would come; what other ways brought and stands already is no change."""
+    shutil.copytree(folder, folder.with_name("other"))
+    live.documents.add_item(str(folder.with_name("other")), "a.md", "a.md", (folder / "a.md").read_bytes(), Terms())
+    before = dict(live.documents.kept)
 
-    assert len(plan.added) == 4 and live.documents.kept == {}
+    plan = live.plan(Source("other", "folder", {"path": str(folder.with_name("other"))}, 0, ""))
+
+    assert (len(plan.added), plan.unchanged) == (3, ("a.md",)) and live.documents.kept == before
     assert [record.source.name for record in live.registry.sources()] == ["docs"]
+
+
+def test_a_plan_tells_who_will_see_a_document_from_now_on(live, folder):
+    """Another audience is a change, though no file has one."""
+    live.sync("docs")
+    source = live.registry.get("docs").source
+
+    assert len(live.plan(replace(source, audience="vip")).changed) == 4
+    assert counts(live.plan(replace(source, audience=""))) == counts(live.plan(source)) == {"unchanged": 4}
+
+
+def test_a_source_without_an_audience_leaves_documents_theirs(live, folder):
+    """What somebody set by hand, or came with, is not opened to everybody by the next change of the text."""
+    live.change(replace(live.registry.get("docs").source, audience=""))
+    live.sync("docs")
+
+    assert live.documents.terms[str(folder), "a.md"].audience is None
+
+
+@pytest.mark.parametrize(("mine", "other"), [("docs", "docs"), ("docs/sub", "docs"), (".", "docs")])
+def test_a_folder_is_read_by_one_source(live, folder, mine, other, tmp_path):
+    """One inside of another would bring each document twice; one beside it may be added."""
+    source = Source("mine", "folder", {"path": str(tmp_path / mine)})
+    for ask in (live.add, lambda source: live.plan(source).fault and live.add(source)):
+        with pytest.raises(SourceError, match=f"The source 'docs' reads '{tmp_path / other}' already: sync that one"):
+            ask(source)
+    live.registry.remove("docs")
+    live.documents.kept[str(tmp_path / other), "sub/a.md"] = b"# a"
+    if mine == other:
+        live.add(source)
+    else:
+        with pytest.raises(SourceError, match=f"'sub/a.md' came by the folder '{tmp_path / other}' already"):
+            live.add(source)
+    live.add(Source("beside", "folder", {"path": f"{tmp_path / mine}2"}))
+
+
+def test_documents_out_of_a_zip_stay_while_it_is_there(live, folder):
+    """`docs add` unpacks ZIPs, a source does not follow them: that is no reason to remove what they brought."""
+    live.sync("docs")
+    (folder / "old.zip").write_bytes(b"PK")
+    for name in ("old.zip/x.md", "gone.zip/x.md"):
+        live.documents.kept[str(folder), name] = b"x"
+
+    result = live.sync("docs")
+    assert (result.removed, result.skipped, result.status) == (("gone.zip/x.md",), ("old.zip",), "ok")
+    (folder / "old.zip").unlink()
+    assert live.sync("docs").removed == ("old.zip/x.md",)
 
 
 def test_documents_are_added_with_the_terms_of_their_source(live, folder):
     """Audience and origin; the date is that of adding."""
     live.sync("docs")
 
-    terms = live.documents.terms["source:docs", "a.md"]
+    terms = live.documents.terms[str(folder), "a.md"]
     assert (terms.audience, terms.origin, terms.effective_from) == ("internal", str(folder / "a.md"), None)
 
 
@@ -156,28 +214,27 @@ def test_nothing_is_read_twice_that_did_not_change(live, folder):
     live.change(replace(live.registry.get("docs").source, audience="vip"))
     assert counts(live.sync("docs")) == {"unchanged": 4}
     assert live.documents.added == 8
-    assert live.documents.terms["source:docs", "a.md"].audience == "vip"
+    assert live.documents.terms[str(folder), "a.md"].audience == "vip"
 
 
 def test_a_document_that_somebody_removed_comes_back_with_its_source(live, folder):
     """What the source says is what counts."""
     live.sync("docs")
-    live.documents.remove(document_id("source:docs", "a.md"))
+    live.documents.remove(document_id(str(folder), "a.md"))
 
     assert live.sync("docs").added == ("a.md",)
 
 
 def test_documents_of_others_are_left_alone(live, folder):
     """Uploads, and those of a source whose name begins alike."""
-    for collection in ["uploads", "source:docs2", "source:doc"]:
+    others = ["uploads", "source:docs", f"{folder}2", str(folder)[:-1]]
+    for collection in others:
         live.documents.kept[collection, "x.md"] = b"x"
     live.sync("docs")
     (folder / "a.md").unlink()
     live.sync("docs")
 
-    assert {place for place in live.documents.kept if place[0] != "source:docs"} == {
-        ("uploads", "x.md"), ("source:docs2", "x.md"), ("source:doc", "x.md"),
-    }  # fmt: skip
+    assert [place for place in live.documents.kept if place[0] != str(folder)] == [(name, "x.md") for name in others]
 
 
 def test_files_of_no_use_are_skipped_not_failed(live, folder, tmp_path):
@@ -717,7 +774,7 @@ def test_the_place_of_a_source_is_shown_without_secrets(kind, options, place):
 def test_due_sources_are_read_one_after_another(live, folder, site, tmp_path):
     """Each keeps its result, and one that fails, on whatever side, keeps no other waiting."""
     live.add(Source("away", "folder", {"path": str(tmp_path / "away")}))
-    live.add(Source("by-hand", "folder", {"path": str(folder)}, 0))
+    live.add(Source("by-hand", "folder", {"path": str(tmp_path / "by hand")}, 0))
 
     results = live.run_due()
 
@@ -738,7 +795,9 @@ def test_due_sources_are_read_one_after_another(live, folder, site, tmp_path):
 def test_a_fault_on_our_side_is_kept_and_ends_no_schedule(live, folder, fault, caplog):
     """By hand it is raised; by schedule it is recorded, logged if it is a bug, and tried again at its time."""
     live.documents.fault = fault
-    live.add(Source("empty", "folder", {"path": str(folder / "sub")}))
+    (folder.with_name("more")).mkdir()
+    (folder.with_name("more") / "a.md").write_text("# More")
+    live.add(Source("more", "folder", {"path": str(folder.with_name("more"))}))
 
     results = live.run_due()
 
