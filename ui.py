@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,34 +18,36 @@ import gradio as gr
 from fastapi import FastAPI
 
 from bot.api import OUR_ERRORS, add_routes
+from bot.documents_tab import DocumentsTab
 from bot.examples import QUESTIONS
 from bot.loopback import LOCAL_HOSTS, OnlyFromHere
 from bot.one_thread import in_one_thread
 from bot.page import Turn, history, messages, notice, quiet, sources_panel, status_line
+from bot.page_parts import HIDDEN, attempt
 from bot.page_style import BRAND, HEAD, STYLE, WELCOME
-from bot.page_tables import documents_table, results_table, versions_table
+from bot.page_tables import versions_table
 from bot.service import Service
 from bot.serving import run
 from bot.training_run import TrainingRun
-from bot.uploads import add_uploads, empty_transit, keep_transcripts
+from bot.uploads import empty_transit, keep_transcripts
 
 __all__ = ["Page", "build_app", "main"]
 
-SAME_NAME = "The one of the same name, if any"
-NONE = "Choose a document"
 UNFORESEEN = "The answer failed in a way nobody foresaw: see the server's log."
 SWEEP = (3600, 3600)  # every so many seconds, of what nobody took out of the cache for so long
-PROGRESS = gr.Progress()
-HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 LLM: dict[str, Any] = {"concurrency_id": "llm", "concurrency_limit": 1, "api_visibility": "private"}
 log = logging.getLogger(__name__)
 
 
 class Page:
-    """The three tabs over one service. Handlers return what changes; nothing here decides anything."""
+    """The three tabs over one service. Handlers return what changes; nothing here decides anything.
 
-    def __init__(self, service: Service) -> None:
+    `token` makes the links to documents that are not for everybody.
+    """
+
+    def __init__(self, service: Service, token: str) -> None:
         self.service = service
+        self.documents = DocumentsTab(service, token, self.banner)
         self.run = TrainingRun()
         self.stopped: set[str] = set()
 
@@ -57,7 +59,7 @@ class Page:
             with gr.Tab("Chat"):
                 self._chat_tab(banner)
             with gr.Tab("Documents") as documents:
-                self._documents_tab(page, documents, banner)
+                self.documents.layout(page, documents, banner)
             with gr.Tab("Tone") as tone:
                 self._tone_tab(page, tone, banner)
             page.load(self.banner, None, banner, **HIDDEN)
@@ -95,37 +97,6 @@ class Page:
         new.click(self.new, None, [*shown, thought], queue=False, **HIDDEN)
         chat.like(self.rate, turns, [rated, thought, status], **HIDDEN)
         comment.submit(self.comment, [rated, comment], [comment, thought, status], **HIDDEN)
-
-    def _documents_tab(self, page: gr.Blocks, tab: gr.Tab, banner: gr.HTML) -> None:
-        with gr.Row():
-            with gr.Column(scale=7, min_width=320):
-                table = gr.HTML(elem_id="documents")
-            with gr.Column(scale=5, min_width=300):
-                with gr.Column(elem_classes="card"):
-                    gr.HTML("<h3>Add documents</h3>")
-                    files = gr.File(
-                        label="Documents", show_label=False, file_count="multiple", height=150, elem_id="files"
-                    )
-                    gr.HTML(quiet("Markdown, text, HTML, PDF, Word or CSV, up to 20 MB each; added at once."))
-                    replaces = gr.Dropdown([(SAME_NAME, "")], value="", label="Replaces", elem_id="replaces")
-                    results = gr.HTML(elem_id="results")
-                with gr.Column(elem_classes="card"):
-                    gr.HTML("<h3>Delete a document</h3>")
-                    doomed = gr.Dropdown([(NONE, "")], value="", label="Document", show_label=False, elem_id="doomed")
-                    delete = gr.Button("Delete ...", size="sm", elem_id="delete")
-                    with gr.Column(visible=False) as confirm:
-                        warning = gr.HTML(elem_id="warning")
-                        with gr.Row():
-                            keep = gr.Button("Keep it", size="sm", min_width=90)
-                            really = gr.Button("Yes, delete it", variant="stop", size="sm", min_width=90)
-        lists = [table, replaces, doomed, banner]
-        uploaded: dict[str, Any] = {"api_visibility": "private", "show_progress_on": [results]}
-        files.upload(self.upload, [files, replaces], [files, results, *lists], **uploaded)
-        delete.click(self.warn, doomed, [confirm, warning], **HIDDEN)
-        keep.click(lambda: gr.Column(visible=False), None, confirm, **HIDDEN)
-        really.click(self.delete, doomed, [confirm, results, *lists], **HIDDEN)
-        for moment in (page.load, tab.select):
-            moment(self.documents, None, lists, **HIDDEN)
 
     def _tone_tab(self, page: gr.Blocks, tab: gr.Tab, banner: gr.HTML) -> None:
         kept = gr.State("")
@@ -230,38 +201,6 @@ class Page:
             found.append("There are no documents yet: add some in the Documents tab.")
         return gr.HTML("".join(notice(sentence, "warn") for sentence in found), visible=bool(found))
 
-    # -- documents
-
-    def upload(self, files: list[str], replaces: str, progress: gr.Progress = PROGRESS) -> list[Any]:
-        """Add files one by one; each is gone from the upload cache as soon as it is read."""
-        paths = [Path(file) for file in files]
-        results = add_uploads(
-            self.service, paths, replaces or None, lambda done, name: progress((done, len(paths)), desc=name)
-        )
-        return [None, results_table(results), *self.documents()]
-
-    def documents(self) -> list[Any]:
-        """Values of the table, the two lists of choice and the banner."""
-        found = self.service.documents.documents()
-        choices = [(f"{item.document.title} ({item.document.source})", item.document.id) for item in found]
-        replaces = gr.Dropdown([(SAME_NAME, ""), *choices], value="")
-        return [documents_table(found), replaces, gr.Dropdown([(NONE, ""), *choices], value=""), self.banner()]
-
-    def warn(self, document: str) -> tuple[gr.Column, str]:
-        """Ask before a document is deleted."""
-        if not document:
-            return gr.Column(visible=False), ""
-        try:
-            title = self.service.documents.get(document).title
-        except OUR_ERRORS as error:
-            return gr.Column(visible=True), notice(str(error), "error")
-        return gr.Column(visible=True), notice(f"'{title}' disappears from all answers at once.", "warn")
-
-    def delete(self, document: str) -> list[Any]:
-        """Delete a document."""
-        said = attempt(lambda: f"'{self.service.documents.remove(document).title}' is deleted.")
-        return [gr.Column(visible=False), said, *self.documents()]
-
     # -- tone
 
     def voices(self) -> list[Any]:
@@ -321,14 +260,6 @@ class Page:
         return [*self.training()[:2], gr.Timer(active=under_way), *([gr.skip()] * 4 if under_way else self.voices())]
 
 
-def attempt(action: Callable[[], str]) -> str:
-    """The sentence of an action, or of our error in its place."""
-    try:
-        return notice(action())
-    except OUR_ERRORS as error:
-        return notice(str(error), "error")
-
-
 def build_app(service: Service, token: str) -> FastAPI:
     """The whole server: the routes of the bot, and the page at `/`."""
     home = service.settings.home
@@ -337,7 +268,7 @@ def build_app(service: Service, token: str) -> FastAPI:
     app.add_middleware(OnlyFromHere)
     add_routes(app, service, token)
     return gr.mount_gradio_app(
-        app, Page(service).blocks(), path="/", server_name=LOCAL_HOSTS[0], footer_links=[], run_history=False,
+        app, Page(service, token).blocks(), path="/", server_name=LOCAL_HOSTS[0], footer_links=[], run_history=False,
         allowed_paths=[], blocked_paths=[str(home)], show_error=False, max_file_size="20mb", ssr_mode=False,
         enable_monitoring=False, mcp_server=False, theme=theme(), css=STYLE, head=HEAD,
     )  # fmt: skip

@@ -4,22 +4,32 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from bot.answer import Answer, Citation, Outcome
+from bot.times import day_of
+from knowledge.audiences import INTERNAL, PUBLIC
 from tone_tuning.prompt import Message
 
 __all__ = [
     "Turn",
+    "day_text",
+    "fold",
     "history",
+    "last_day_text",
     "link",
     "marked_passage",
     "messages",
     "notice",
+    "pill",
     "quiet",
     "said",
     "sources_panel",
     "status_line",
+    "who",
 ]
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,32 @@ def notice(sentence: str, kind: str = "info") -> str:
 def quiet(sentence: str) -> str:
     """A sentence in small grey letters."""
     return f'<p class="quiet">{html.escape(sentence)}</p>'
+
+
+def pill(text: str, kind: str = "") -> str:
+    """A word or two in a coloured round box; `kind` is a class of the style sheet."""
+    return f'<span class="pill {kind}">{html.escape(text)}</span>'
+
+
+def who(audience: str) -> str:
+    """An audience in words: "Everyone", "Staff only", or the names of its groups."""
+    return {PUBLIC: "Everyone", INTERNAL: "Staff only"}.get(audience) or audience.replace(",", ", ")
+
+
+def day_text(moment: str | datetime) -> str:
+    """The day of a moment (aware, or as ISO 8601) on this machine: "1 Dec 2026"."""
+    at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    try:
+        day = date.fromisoformat(day_of(at))
+    except OverflowError:  # the first or last day there is, in a zone where it is another
+        day = at.date()
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def last_day_text(ends: str | datetime) -> str:
+    """The last day on which something holds that ends at a moment: "30 Nov 2026"."""
+    at = datetime.fromisoformat(ends) if isinstance(ends, str) else ends
+    return day_text(at - timedelta(microseconds=1))
 
 
 def link(address: str, text: str) -> str:
@@ -122,7 +158,7 @@ def sources_panel(turns: Sequence[Turn]) -> str:
         older = "".join(_card(answer.id, c) for answer in answers[-2::-1] for c in answer.citations)
     empty = "No document answers this question." if answers else "The passages behind an answer appear here."
     if older:
-        older = _fold("Earlier answers", f'<div class="inside">{older}</div>', 'class="older"')
+        older = fold("Earlier answers", f'<div class="inside">{older}</div>', 'class="older"')
     shown = cards or f'<div class="empty"><span>{empty}</span></div>'
     return f'<div class="panel"><h3>Sources</h3>{shown}{older}</div>'
 
@@ -131,12 +167,13 @@ def _card(answer: str, citation: Citation) -> str:
     title, place = html.escape(citation.title), html.escape(_place(citation))
     page = f" · page {citation.page}" if citation.page else ""
     head = f'<span class="number">{citation.number}</span> <strong>{title}</strong>'
-    head += f"<small>{place}{page} · {html.escape(citation.date)}</small>"
+    until = f", until {day_text(citation.until)}" if citation.until else ""
+    head += f"<small>{place}{page} · since {day_text(citation.date)}{until}</small>"
     frame = f'<iframe src="{html.escape(citation.link)}" loading="lazy" sandbox title="{title}"></iframe>'
-    whole = _fold("Read the whole document", frame)
+    whole = fold("Read the whole document", frame)
     opened = link(citation.link, "Open the document at this place")
     inside = f'<div class="inside"><blockquote>{marked_passage(citation)}</blockquote>{opened}{whole}</div>'
-    return _fold(head, inside, f'id="source-{html.escape(answer)}-{citation.number}"')
+    return fold(head, inside, f'id="source-{html.escape(answer)}-{citation.number}"')
 
 
 def _place(citation: Citation) -> str:
@@ -145,7 +182,8 @@ def _place(citation: Citation) -> str:
     return " › ".join(headings[headings[0] == citation.title :]) or citation.document
 
 
-def _fold(head: str, inside: str, attributes: str = "") -> str:
+def fold(head: str, inside: str, attributes: str = "") -> str:
+    """Something that is folded away under its head; both are HTML already."""
     return f"<details {attributes}><summary>{head}</summary>{inside}</details>"
 
 

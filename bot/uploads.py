@@ -8,12 +8,20 @@ from pathlib import Path
 
 from bot.api import OUR_ERRORS
 from bot.errors import HomeError
+from bot.page import day_text
 from bot.service import Service
+from bot.times import read_begin, read_end
+from knowledge.archives import SUFFIX
+from knowledge.documents import Terms
+from knowledge.indexing import FileResult
 from tone_tuning.dataset import load_conversations
 
-__all__ = ["add_uploads", "empty_transit", "keep_transcripts", "take"]
+__all__ = ["BY", "UNSET", "add_uploads", "empty_transit", "keep_transcripts", "read_terms", "take"]
 
+BY = "page"  # who added it, as long as nobody signs in
 ONE_ONLY = "Choose one file when it replaces a chosen document."
+NO_ARCHIVE = "A ZIP cannot replace a document: choose the one file that does, or add the ZIP to all documents."
+UNSET = ("", "", "", "", "")  # the values for `read_terms` that say nothing
 Result = tuple[str, str, str]  # status, file name, sentence
 
 
@@ -33,18 +41,46 @@ def take(file: Path) -> bytes:
     return data
 
 
+def read_terms(begins: str, until: str, audience: str, review: str, note: str) -> Terms:
+    """What the page's fields say about an upload; one that is empty leaves what is there, or the default.
+
+    Raises:
+        QuestionError: a date is none.
+    """
+    return Terms(
+        effective_from=read_begin(begins) if begins else None,
+        effective_until=read_end(until) if until else None,
+        audience=audience or None,
+        review_at=read_begin(review) if review else None,
+        uploaded_by=BY,
+        note=note.strip(),
+    )
+
+
 def add_uploads(
-    service: Service, files: Sequence[Path], replaces: str | None, on_file: Callable[[int, str], None]
+    service: Service,
+    files: Sequence[Path],
+    replaces: str | None,
+    on_file: Callable[[int, str], None],
+    terms: Sequence[str] = UNSET,
 ) -> list[Result]:
-    """Add uploads one by one, each gone from the cache as soon as it is read; one that fails stops no other."""
+    """Add uploads one by one, each gone from the cache as soon as it is read; one that fails stops no other.
+
+    `terms` are the values for `read_terms`. Each file in a ZIP is a document, and has a result, of its own.
+    """
+    refusal = ONE_ONLY if replaces and len(files) > 1 else ""
+    try:
+        read = read_terms(*terms)
+    except OUR_ERRORS as error:
+        refusal, read = str(error), Terms()
     results = []
     for done, file in enumerate(files):
         on_file(done, file.name)
-        if replaces and len(files) > 1:
-            take(file)
-            results.append(("failed", file.name, ONE_ONLY))
+        data = take(file)
+        if refusal:
+            results.append(("failed", file.name, refusal))
         else:
-            results.append(_add_upload(service, file, replaces))
+            results += _add_upload(service, file.name, data, replaces, read)
     return results
 
 
@@ -70,14 +106,38 @@ def keep_transcripts(home: Path, file: Path) -> tuple[Path, int]:
     return kept, count
 
 
-def _add_upload(service: Service, file: Path, replaces: str | None) -> Result:
+def _add_upload(service: Service, name: str, data: bytes, replaces: str | None, terms: Terms) -> list[Result]:
+    if not name.lower().endswith(SUFFIX):
+        try:
+            found = service.documents.add_bytes(name, data, replaces, terms)
+            return [(found.status, name, _sentence(service, found))]
+        except OUR_ERRORS as error:
+            return [("failed", name, str(error))]
+    if replaces:
+        return [("failed", name, NO_ARCHIVE)]
     try:
-        result = service.documents.add_bytes(file.name, take(file), replaces)
+        results = service.documents.add_archive(name, data, terms)
+        return [(found.status, found.source, _sentence(service, found)) for found in results]
     except OUR_ERRORS as error:
-        return "failed", file.name, str(error)
-    sentences = {
-        "added": f"Passages: {result.chunks}. In use from the next answer on.",
-        "changed": f"New passages: {result.embedded} of {result.chunks}. In use from the next answer on.",
-        "unchanged": "The stored document is the same already.",
-    }
-    return result.status, file.name, result.message or sentences.get(result.status, "")
+        return [("failed", name, str(error))]
+
+
+def _sentence(service: Service, found: FileResult) -> str:
+    """How many passages there are and from when on they count, and what else is worth knowing."""
+    if found.status == "unchanged":
+        return found.message or "The stored document is the same already."
+    if found.document is None or not found.chunks:
+        return found.message
+    count = f"New passages: {found.embedded} of {found.chunks}." if found.status == "changed" else ""
+    said = (count or f"Passages: {found.chunks}.", _counts_when(service, found.document.id), found.message)
+    return " ".join(part for part in said if part)
+
+
+def _counts_when(service: Service, document: str) -> str:
+    """From when on the newest version of a document is used."""
+    _, window = service.documents.versions(document)[-1]
+    now = service.documents.clock()
+    if window and window.begins > now:
+        return f"In force from {day_text(window.begins)} on."
+    is_now = window and window.covers(now)
+    return "In use from the next answer on." if is_now else "In force only for questions about the past."

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tests.conftest import ROOT
 
-__all__ = ["ask", "find_chromium", "open_browser", "open_tab", "serve_page"]
+__all__ = ["ask", "find_chromium", "open_browser", "open_document", "open_tab", "serve_page", "show", "upload"]
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update"]  # fmt: skip
@@ -76,3 +76,30 @@ def ask(tab, question):
     tab.wait_for_function("() => document.querySelector('#status').innerText.includes(' s')")
     tab.wait_for_selector("#question textarea:enabled")
     return tab.locator("#chat .bot .said").last.inner_text()
+
+
+def show(tab, name, selector):
+    """Go to a tab of the page and wait for what it shows."""
+    tab.get_by_role("tab", name=name, exact=True).click()
+    tab.wait_for_selector(f"{selector} >> visible=true")
+
+
+def upload(tab, tmp_path, **files):
+    """Drop files and wait for their results; returns the table's text."""
+    paths = []
+    for name, content in files.items():
+        paths.append(tmp_path / name.replace("__", "."))
+        paths[-1].write_bytes(content if isinstance(content, bytes) else content.encode())
+    show(tab, "Documents", "#files")
+    tab.evaluate("() => document.querySelector('#results .table')?.setAttribute('data-old', '')")
+    tab.set_input_files("#files input[type=file]", paths)
+    tab.wait_for_selector("#results .table.results:not([data-old])")
+    return tab.locator("#results").inner_text()
+
+
+def open_document(tab, title):
+    """Open a document of the list; returns what its head says."""
+    show(tab, "Documents", "#documents")
+    tab.locator("#documents button", has_text=title).first.click()
+    tab.wait_for_selector("#timeline .lane >> visible=true")
+    return tab.locator("#head").inner_text()

@@ -1,6 +1,8 @@
 """The fragments of the page: whatever a document or a customer says stays text."""
 
+import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
@@ -9,7 +11,20 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bot.answer import Answer, Citation, Outcome
-from bot.page import Turn, history, marked_passage, messages, notice, said, sources_panel, status_line
+from bot.page import (
+    Turn,
+    day_text,
+    history,
+    last_day_text,
+    marked_passage,
+    messages,
+    notice,
+    pill,
+    said,
+    sources_panel,
+    status_line,
+    who,
+)
 
 EVIL = "<img src=x onerror=alert(1)> **bold** [x](javascript:alert(1)) {{7*7}} ${7*7} \"'&"
 PASSAGE = "Kettles: 45 days. Toasters: 30 days. Mugs: never."
@@ -123,13 +138,13 @@ def test_a_card_holds_nothing_that_runs():
 
 
 def test_a_card_says_where_the_passage_stands():
-    """The title is not said twice; a passage under no heading is placed by its file, and one of a PDF by its page."""
+    """Under which heading, else in which file, on which page, and when that version is in force; no title twice."""
     shown = Reader(sources_panel([Turn("q", "t", ANSWER)])).text
-    bare = replace(CITATION, section="", page=3)
+    bare = replace(CITATION, section="", page=3, until="2027-01-31")
     placed = Reader(sources_panel([Turn("q", "t", replace(ANSWER, citations=(bare,)))])).text
 
-    assert "1 ReturnsTime limits · 2026-11-24" in shown
-    assert "1 Returnsreturns.md · page 3 · 2026-11-24" in placed
+    assert "1 ReturnsTime limits · since 24 Nov 2026" in shown
+    assert "1 Returnsreturns.md · page 3 · since 24 Nov 2026, until 31 Jan 2027" in placed
 
 
 def test_the_panel_shows_the_last_answer_and_folds_the_earlier_ones():
@@ -177,3 +192,37 @@ def test_a_turn_grows_by_pieces_until_the_answer_takes_their_place():
 def test_the_status_line_says_who_wrote_the_answer(change, sentence):
     """Model, voice, share of own words and time in one line."""
     assert Reader(status_line(replace(ANSWER, **change))).text == sentence
+
+
+def test_days_are_written_the_way_people_read_them():
+    """A date, a moment of this machine's zone, and the last day before an end."""
+    midnight = datetime(2026, 12, 1).astimezone()
+
+    assert day_text("2026-12-01") == day_text(midnight) == day_text(midnight.isoformat()) == "1 Dec 2026"
+    assert last_day_text(midnight) == last_day_text(midnight.isoformat()) == "30 Nov 2026"
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo", "UTC"])
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+def test_the_first_and_the_last_day_there_is_are_days_too(monkeypatch, zone, moment):
+    """Whatever zone the machine is in."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert day_text(moment.replace(tzinfo=UTC)).endswith(str(moment.year))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("audience", "words"), [("public", "Everyone"), ("internal", "Staff only"), ("trade,vip", "trade, vip")]
+)
+def test_an_audience_is_said_in_words(audience, words):
+    """The two that every home has by what they mean, groups by their names."""
+    assert who(audience) == words
+
+
+def test_a_pill_is_inert():
+    """It may hold the name of a group."""
+    assert Reader(pill(EVIL, "staff")).names == {"span"}

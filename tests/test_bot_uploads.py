@@ -1,13 +1,23 @@
 """Uploads: out of the cache at once, into the documents or the training folder, one sentence each."""
 
 import json
+from datetime import date, timedelta
 
 import pytest
 
 from bot.errors import HomeError
-from bot.uploads import add_uploads, empty_transit, keep_transcripts, take
+from bot.page import day_text
+from bot.uploads import UNSET, add_uploads, empty_transit, keep_transcripts, read_terms, take
+from knowledge.indexing import FileResult
 from tests.fake_service import RETURNS, SHIPPING, write_transcripts
+from tests.knowledge_files import zipped
 from tone_tuning.errors import DataSetError
+
+NEXT_WEEK, LAST_WEEK, YESTERDAY = ((date.today() + timedelta(days=n)).isoformat() for n in (7, -7, -1))
+
+
+def add(service, file, replaces=None, terms=UNSET):
+    return add_uploads(service, [file], replaces, lambda *_: None, terms)
 
 
 def left(tmp_path):
@@ -80,6 +90,77 @@ def test_a_document_that_is_gone_cannot_be_replaced(service, cache):
     (result,) = add_uploads(service, [cache("a.md", RETURNS)], "000000000000", lambda *_: None)
 
     assert result[0] == "failed" and "000000000000" in result[2]
+
+
+def test_an_upload_has_the_terms_that_were_set(service, cache):
+    """Dates of this machine, audience, review, note, and that it came by the page."""
+    (result,) = add(service, cache("returns.md", RETURNS), terms=(NEXT_WEEK, "", "vip, Trade", NEXT_WEEK, " Why "))
+    document = service.documents.documents()[0].document
+    (version, _), *_ = service.documents.versions(document.id)
+
+    assert result[2] == f"Passages: 2. In force from {day_text(NEXT_WEEK)} on."
+    assert day_text(version.effective_from) == day_text(document.review_at) == day_text(NEXT_WEEK)
+    assert (document.audience, version.note, version.uploaded_by) == ("trade,vip", "Why", "page")
+
+
+def test_what_holds_for_the_past_only_is_said(service, cache):
+    """An upload that is over already does not answer anybody now."""
+    (result,) = add(service, cache("returns.md", RETURNS), terms=(LAST_WEEK, YESTERDAY, "", "", ""))
+
+    assert result[0] == "added" and result[2].endswith("In force only for questions about the past.")
+    assert service.documents.documents() == []
+
+
+def test_terms_that_cannot_be_refuse_the_file_which_is_gone_all_the_same(service, cache, tmp_path):
+    """An end before the beginning, a day that is none, an audience that is none."""
+    for terms in ((NEXT_WEEK, YESTERDAY, "", "", ""), ("soon", "", "", "", ""), ("", "", "All & sundry", "", "")):
+        (result,) = add(service, cache("returns.md", RETURNS), terms=terms)
+        assert result[0] == "failed" and any(part in result[2] for part in ("not after", "'soon'", "no audience"))
+    assert left(tmp_path) == [] and service.documents.documents(True) == []
+
+
+def test_empty_terms_leave_what_is_there():
+    """None of them is a date or an audience."""
+    terms = read_terms(*UNSET)
+
+    assert (terms.effective_from, terms.effective_until, terms.audience, terms.review_at) == (None,) * 4
+
+
+def test_only_the_audience_may_change(filled, cache):
+    """The same text with another audience is no new version, and the sentence says what changed."""
+    (result,) = add(filled, cache("returns.md", RETURNS), terms=("", "", "internal", "", ""))
+
+    assert result[0] == "changed" and "for internal now" in result[2] and "Passages" not in result[2]
+    assert filled.documents.documents()[0].versions == 1
+
+
+def test_each_file_of_a_zip_is_a_document_with_a_result_of_its_own(service, cache, tmp_path):
+    """One that cannot be read stops no other."""
+    packed = zipped({"returns.md": RETURNS.encode(), "shipping.md": SHIPPING.encode(), "photo.png": b"\x89PNG"})
+    results = add(service, cache("all.ZIP", packed), terms=("", "", "internal", "", ""))
+
+    assert [(status, name) for status, name, _ in results] == [
+        ("added", "all.ZIP/returns.md"), ("added", "all.ZIP/shipping.md"), ("failed", "all.ZIP/photo.png")]  # fmt: skip
+    assert {item.document.audience for item in service.documents.documents()} == {"internal"}
+    assert left(tmp_path) == []
+
+
+def test_a_zip_that_is_none_or_should_replace_a_document_is_refused(filled, cache):
+    """In one sentence each."""
+    chosen = filled.documents.documents()[0].document.id
+
+    assert add(filled, cache("all.zip", b"PK nonsense"))[0][0] == "failed"
+    assert "cannot replace" in add(filled, cache("all.zip", zipped({"a.md": RETURNS.encode()})), chosen)[0][2]
+
+
+def test_what_is_worth_knowing_about_a_file_is_said_beside_its_passages(filled, cache, monkeypatch):
+    """A PDF with a page without text, for instance."""
+    document = filled.documents.documents()[0].document
+    found = FileResult("a.pdf", "changed", document, 5, 2, "Page 3 has no text.")
+    monkeypatch.setattr(filled.documents, "add_bytes", lambda *_: found)
+
+    sentence = add(filled, cache("a.pdf", b"%PDF"))[0][2]
+    assert sentence == "New passages: 2 of 5. In use from the next answer on. Page 3 has no text."
 
 
 def test_transcripts_are_kept_in_the_home_folder_and_counted(home, cache, tmp_path):

@@ -9,7 +9,7 @@ import ui
 from bot.answer import Answer
 from bot.errors import RetrainError
 from bot.page import Turn
-from tests.fake_service import RETURNS, add_adapter, write_transcripts
+from tests.fake_service import add_adapter, write_transcripts
 from tests.test_bot_page import Reader
 from tone_tuning.errors import BaseModelError
 
@@ -20,7 +20,7 @@ SHOWN = ("chat", "turns", "question", "sources", "status", "stop", "new", "banne
 
 @pytest.fixture
 def page(filled):
-    return ui.Page(filled)
+    return ui.Page(filled, "secret")
 
 
 def shown(values):
@@ -144,39 +144,6 @@ def test_the_banner_names_what_is_degraded_and_what_is_missing(page, filled):
     banner = page.banner()
 
     assert banner.visible and Reader(banner.value).text.startswith("Answers are <plain>.There are no documents yet")
-
-
-def test_an_upload_is_answered_from_at_once(page, filled, cache, tmp_path):
-    """Results for each file, the new table, and nothing left in the cache."""
-    changed = RETURNS.replace("45 days", "60 days")
-    seen = []
-    files = [str(cache("returns.md", changed)), str(cache("photo.png", b"\x89PNG"))]
-    emptied, results, table, replaces, doomed, _ = page.upload(files, "", lambda *event, **named: seen.append(event))
-
-    assert emptied is None and "Updated" in results and "Not added" in results
-    assert len(seen) == 2 and "Returns" in table and len(replaces.choices) == len(doomed.choices) == 3
-    assert "60 days" in ask(page)[-1].turns[-1].text
-    assert list((tmp_path / "cache").rglob("*")) == []
-
-
-def test_deleting_asks_first_and_then_removes(page, filled):
-    """The title is named; afterwards the document is in no list and no answer."""
-    document = next(item.document for item in filled.documents.documents() if item.document.source == "returns.md")
-    group, warning = page.warn(document.id)
-    assert group.visible and "'Returns' disappears" in Reader(warning).text and len(filled.documents.documents()) == 2
-
-    group, said, table, *_ = page.delete(document.id)
-    assert not group.visible and "'Returns' is deleted." in Reader(said).text and "Returns" not in table
-    assert "45 days" not in ask(page)[-1].turns[-1].text
-
-
-def test_deleting_nothing_does_nothing(page, filled):
-    """No choice, and one that another visitor deleted meanwhile."""
-    group, warning = page.warn("")
-    assert (group.visible, warning) == (False, "")
-    group, warning = page.warn("000000000000")
-    assert group.visible and "error" in warning
-    assert "error" in page.delete("000000000000")[1] and len(filled.documents.documents()) == 2
 
 
 def test_versions_are_promoted_and_rolled_back(page, filled):

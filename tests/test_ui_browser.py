@@ -7,7 +7,7 @@ import pytest
 from bot.service import EXAMPLES, open_adapters
 from bot.settings import Settings
 from tests.fake_service import write_transcripts
-from tests.page_server import ask, find_chromium, open_browser, open_tab, serve_page
+from tests.page_server import ask, find_chromium, open_browser, open_document, open_tab, serve_page, show, upload
 
 pytestmark = [
     pytest.mark.browser,
@@ -46,25 +46,6 @@ def tab(browser, server):
         yield tab
         assert tab.faults == []
         assert tab.hosts == {server.url.removeprefix("http://")}
-
-
-def show(tab, name, selector):
-    """Go to a tab of the page and wait for what it shows."""
-    tab.get_by_role("tab", name=name).click()
-    tab.wait_for_selector(f"{selector} >> visible=true")
-
-
-def upload(tab, tmp_path, **files):
-    """Drop files and wait for their results; returns the table's text."""
-    paths = []
-    for name, content in files.items():
-        paths.append(tmp_path / name.replace("__", "."))
-        paths[-1].write_bytes(content if isinstance(content, bytes) else content.encode())
-    show(tab, "Documents", "#files")
-    tab.evaluate("() => document.querySelector('#results .table')?.setAttribute('data-old', '')")
-    tab.set_input_files("#files input[type=file]", paths)
-    tab.wait_for_selector("#results .table.results:not([data-old])")
-    return tab.locator("#results").inner_text()
 
 
 def in_transit(home):
@@ -195,29 +176,36 @@ def test_an_edited_number_changes_the_very_next_answer(tab, tmp_path):
 def test_deleting_asks_and_then_removes(tab, tmp_path):
     """Keep it leaves it; yes takes it out of the table and of the answers."""
     upload(tab, tmp_path, lockers__md="# Lockers\n\nA locker costs 77 cents a day.\n")
-    tab.locator("#doomed input").click()
-    tab.get_by_role("option", name="Lockers (lockers.md)").click()
+    open_document(tab, "Lockers")
+    tab.get_by_role("button", name="Delete or erase").click()
     tab.click("#delete")
     tab.wait_for_selector("text='Lockers' disappears from all answers at once.")
     tab.get_by_role("button", name="Keep it").click()
     tab.wait_for_selector("#warning", state="hidden")
+    tab.click("#back")
+    tab.wait_for_selector("#documents >> visible=true")
     assert "Lockers" in tab.locator("#documents").inner_text()
 
+    open_document(tab, "Lockers")
     tab.click("#delete")
     tab.get_by_role("button", name="Yes, delete it").click()
-    tab.wait_for_function("() => document.querySelector('#results').innerText.includes('is deleted')")
-    assert "Lockers" not in tab.locator("#documents").inner_text()
+    tab.wait_for_selector("#results >> text='Lockers' is deleted.")
+    tab.wait_for_function("() => !document.querySelector('#documents').innerText.includes('Lockers')")
     show(tab, "Chat", "#chat")
     assert "77 cents" not in ask(tab, "How much is a locker a day?")
 
 
 def test_a_hostile_document_stays_text_everywhere(tab, tmp_path):
-    """Its title, its passage and its file name run nothing: not in the table, the lists, the chat or the sources."""
+    """Its title, its passage and its file name run nothing: not in the table, its details, the chat or the sources."""
     evil = "<img src=x onerror=window.hacked=1> {{7+7}} ${7+7} _b_"
     upload(tab, tmp_path, evil__md=f"# {evil}\n\nThe gizmo zorp {evil} lasts 13 years.\n")
-    tab.locator("#doomed input").click()
-    tab.get_by_role("option", name="onerror").wait_for()
     assert "<img src=x onerror=window.hacked=1> {{7+7}} ${7+7}" in tab.locator("#documents").inner_text()
+    open_document(tab, "onerror")
+    tab.locator("#passages button").first.click()
+    tab.wait_for_selector("#passages article >> visible=true")
+    for part in ("#head", "#passages"):
+        assert "<img src=x onerror=window.hacked=1> {{7+7}} ${7+7} _b_" in tab.locator(part).inner_text()
+    tab.click("#back")
 
     show(tab, "Chat", "#chat")
     ask(tab, f"How long does the gizmo zorp last {evil}?")
