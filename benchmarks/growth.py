@@ -46,9 +46,11 @@ class GeneratedEmbedder:
 
     @property
     def dimensions(self) -> int:
+        """As those of MiniLM."""
         return 384
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The real vector of one text, generated ones of several."""
         if len(texts) == 1:
             return self.real.embed(texts)
         noise = self.draw.normal(scale=0.7, size=(len(texts), self.dimensions))
@@ -56,6 +58,7 @@ class GeneratedEmbedder:
         return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
 
     def count_tokens(self, text: str) -> int:
+        """About as many as the real one counts."""
         return len(text) // 4
 
 

@@ -59,6 +59,7 @@ def ours(folder: Path, questions: Path, out: Path) -> None:
     """Measure this project's own retrieval the way peers.py measures the others."""
     from knowledge.embedder import SentenceTransformerEmbedder
     from knowledge.indexing import open_knowledge
+    from knowledge.windows import WINDOW
 
     embedder = SentenceTransformerEmbedder()
     embedder.embed(["warm up"])
@@ -72,7 +73,7 @@ def ours(folder: Path, questions: Path, out: Path) -> None:
             return sum(result.chunks for result in results)
 
         def ask(question: str) -> list[tuple[str, str]]:
-            return [(found.document.source, found.chunk.text) for found in retriever.retrieve(question, TOP)]
+            return [(found.document.source, found.chunk.text) for found in retriever.retrieve(question, TOP, window=WINDOW)]
 
         figures = measure(ingest, ask, read_questions(questions), Path(place))
         known = [summary.document for summary in documents.documents()]

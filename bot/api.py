@@ -6,19 +6,22 @@ import json
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
-from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
-from bot.desk import VERBS, WORKS, LocalDesk
-from bot.errors import BotError
+from bot.arguments import check_arguments
+from bot.desk import ASK, VERBS, WORKS, LocalDesk
+from bot.errors import BotError, CallError
 from bot.one_thread import in_one_thread
 from bot.service import Service
+from bot.times import day_of
 from knowledge.audiences import PUBLIC
 from knowledge.errors import DocumentNotFound, KnowledgeError
+from knowledge.indexing import DocumentIndex
 from tone_tuning.errors import ToneTuningError
 
 __all__ = ["OUR_ERRORS", "add_routes", "document_page", "staff_key"]
@@ -42,6 +45,7 @@ def add_routes(app: FastAPI, service: Service, token: str) -> None:
     app.include_router(_internal_routes(LocalDesk(service), token))
     for kind in OUR_ERRORS:
         app.add_exception_handler(kind, _as_sentence)
+    app.add_exception_handler(RequestValidationError, _as_faults)
 
 
 def staff_key(token: str, document_id: str) -> str:
@@ -61,7 +65,7 @@ def document_page(document: dict[str, Any], start: int, end: int) -> str:
         title=html.escape(document["title"]),
         source=html.escape(document["source"]),
         version=document["version"],
-        date=html.escape(document["effective_from"][:10]),
+        date=day_of(document["effective_from"]),
         body=body,
     )
 
@@ -76,11 +80,14 @@ def _public_routes(service: Service, token: str) -> APIRouter:
     ) -> HTMLResponse:
         try:
             found = desk.show(document_id, version)
-            if found["audience"] != PUBLIC and not hmac.compare_digest(key, staff_key(token, found["id"])):
-                raise DocumentNotFound(f"There is no document '{document_id}' for everybody.")
-            return HTMLResponse(document_page(found, start, end), headers=INERT)
-        except DocumentNotFound as error:
-            return HTMLResponse(f"<p>{html.escape(str(error))}</p>", status_code=404, headers=INERT)
+            has_key = hmac.compare_digest(key.encode(), staff_key(token, found["id"]).encode())
+            if has_key or _is_open(service.documents, found):
+                return HTMLResponse(document_page(found, start, end), headers=INERT)
+        except DocumentNotFound:
+            pass
+        # The same words whether it is not there or not for everybody: nobody learns of it by asking.
+        sentence = f"<p>There is no document '{html.escape(document_id)}' for everybody.</p>"
+        return HTMLResponse(sentence, status_code=404, headers=INERT)
 
     @router.get("/health")
     def health() -> dict[str, Any]:
@@ -96,55 +103,73 @@ def _internal_routes(desk: LocalDesk, token: str) -> APIRouter:
 
     router = APIRouter(prefix="/internal", dependencies=[Depends(check)])
 
-    @router.post("/ask")
-    def ask(arguments: dict[str, Any]) -> StreamingResponse:
-        pieces = in_one_thread(lambda: desk.ask(**arguments))
-        return _ndjson({"text": piece} if isinstance(piece, str) else {"answer": piece} for piece in pieces)
-
     @router.post("/{verb}", response_model=None)
     def call(verb: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the verb answers
-        if verb in WORKS:
-            return _ndjson(_working(desk, verb, arguments))
-        if verb not in VERBS:
+        if verb not in VERBS | WORKS | {ASK}:
             raise HTTPException(404, f"There is no verb '{verb}'.")
+        check_arguments(getattr(LocalDesk, verb), arguments)
+        if verb == ASK:
+            return _ndjson(verb, _saying(desk, arguments))
+        if verb in WORKS:
+            return _ndjson(verb, _working(desk, verb, arguments))
         return getattr(desk, verb)(**arguments)
 
     return router
 
 
+def _is_open(documents: DocumentIndex, found: dict[str, Any]) -> bool:
+    """Whether everybody may read a version: one that is planned is for staff, and so is one that never began."""
+    version = documents.version(found["id"], found["version"])
+    has_begun = version.effective_from <= documents.clock()
+    is_void = version.withdrawn_at is not None and version.withdrawn_at <= version.effective_from
+    return found["audience"] == PUBLIC and has_begun and not is_void
+
+
+def _saying(desk: LocalDesk, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Pieces of an answer as events, the answer last; one thread does it all."""
+    for piece in in_one_thread(lambda: desk.ask(**arguments)):
+        yield {"text": piece} if isinstance(piece, str) else {"answer": piece}
+
+
 def _working(desk: LocalDesk, verb: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Progress of a verb as events, the result last; the work runs in a thread of its own."""
-    events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    """Progress of a verb as events, the result last; one thread does it all, and goes on when nobody listens."""
+    events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
 
     def tell(done: int, total: int, name: str) -> None:
         events.put({"done": done, "total": total, "name": name})
 
     def work() -> None:
-        try:
-            events.put({"result": jsonable_encoder(getattr(desk, verb)(on_progress=tell, **arguments))})
-        except OUR_ERRORS as error:
-            events.put({"error": str(error)})
-        except Exception:  # a thread has nobody above it who would hear of this
-            log.exception("'%s' failed", verb)
-            events.put({"error": f"'{verb}' failed in a way nobody foresaw: see the server's log."})
-        finally:
-            events.put(None)
+        for event in _told(verb, lambda: [{"result": getattr(desk, verb)(on_progress=tell, **arguments)}]):
+            events.put(event)
+        events.put(None)
 
     threading.Thread(target=work, daemon=True).start()
     get: Callable[[], dict[str, Any] | None] = events.get
     yield from iter(get, None)
 
 
-def _ndjson(events: Iterator[dict[str, Any]]) -> StreamingResponse:
-    def lines() -> Iterator[str]:
-        try:
-            for event in events:
-                yield json.dumps(event) + "\n"
-        except OUR_ERRORS as error:
-            yield json.dumps({"error": str(error)}) + "\n"
+def _told(verb: str, begin: Callable[[], Iterable[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Events, with an error as the last one: a stream has no status any more, and must not end in silence."""
+    try:
+        yield from begin()
+    except OUR_ERRORS as error:
+        yield {"error": str(error)}
+    except Exception:
+        log.exception("'%s' failed", verb)
+        yield {"error": f"'{verb}' failed in a way nobody foresaw: see the server's log."}
 
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+def _ndjson(verb: str, events: Iterator[dict[str, Any]]) -> StreamingResponse:
+    lines = (json.dumps(event) + "\n" for event in _told(verb, lambda: events))
+    return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
 async def _as_sentence(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, status_code=404 if isinstance(error, DocumentNotFound) else 400)
+    status = 404 if isinstance(error, DocumentNotFound) else 422 if isinstance(error, CallError) else 400
+    return JSONResponse({"error": str(error)}, status_code=status)
+
+
+async def _as_faults(request: Request, error: Exception) -> JSONResponse:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    named = ", ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in faults)
+    return JSONResponse({"error": f"The request cannot be read ({named}): correct it."}, status_code=422)

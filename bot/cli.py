@@ -124,5 +124,6 @@ def _show_answer(pieces: Iterable[str | dict[str, Any]]) -> dict[str, Any]:
         until = f" to {citation['until']}" if citation["until"] else ""
         place = f"{citation['title']}{section} ({citation['document']}, {citation['date']}{until})"
         console.print(f"\n[{citation['number']}] {place}", markup=False, style="cyan", highlight=False)
-        console.print(f"    frontdesk docs show {citation['document_id']} --at {citation['start']}", style="dim")
+        opens = f"{citation['document_id']} --version {citation['version']} --at {citation['start']}"
+        console.print(f"    frontdesk docs show {opens}", style="dim", highlight=False)
     return answer

@@ -1,15 +1,13 @@
 """`frontdesk docs`, the calendar: versions, diff, rollback, withdraw, expire, audience, review."""
 
-import getpass
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli_session import console, open_desk, say
-from bot.times import day_of, last_day
+from bot.cli_session import console, open_desk, say, user_name
+from bot.times import day_of, last_day, minute_of
 
 __all__ = ["add_calendar_commands"]
 
@@ -20,7 +18,7 @@ SIGNS = {"added": "+", "removed": "-", "gap": "@", "same": " "}
 
 def add_calendar_commands(docs: typer.Typer) -> None:
     """Add the commands of this file to the group."""
-    for command in (versions, diff, rollback, withdraw, expire, audience, review, stale):
+    for command in (versions, diff, rollback, withdraw, expire, audience, review, stale, conflicts):
         docs.command()(command)
 
 
@@ -31,7 +29,8 @@ def versions(context: typer.Context, document: Reference) -> None:
     table = Table("version", "in force", "", "added", "by", "from", "note", box=None)
     for item in found:
         by, origin, note = (Text(item[name]) for name in ("uploaded_by", "origin", "note"))
-        table.add_row(str(item["version"]), period(item), item["state"], item["added_at"][:16], by, origin, note)
+        added = minute_of(item["added_at"])
+        table.add_row(str(item["version"]), period(item), item["state"], added, by, origin, note)
     console.print(table)
 
 
@@ -54,8 +53,8 @@ def rollback(
 ) -> None:
     """Put an earlier text in force again, as a new version."""
     with open_desk(context, "frontdesk docs rollback") as desk:
-        made = desk.rollback(document, to, begins, getpass.getuser())
-    console.print(f"Version {made['version']} has the text of version {to}, from {_day(made['effective_from'])} on.")
+        made = desk.rollback(document, to, begins, user_name())
+    console.print(f"Version {made['version']} has the text of version {to}, from {day_of(made['effective_from'])} on.")
 
 
 def withdraw(
@@ -82,7 +81,7 @@ def expire(
     with open_desk(context, "frontdesk docs expire") as desk:
         changed = desk.expire(document, until, version)
     end = changed["effective_until"]
-    last = f"holds up to and with {last_day(datetime.fromisoformat(end))}" if end else "has no end"
+    last = f"holds up to and with {last_day(end)}" if end else "has no end"
     console.print(f"Version {changed['version']} {last}.")
 
 
@@ -105,7 +104,7 @@ def review(
     """Set the review date of a document."""
     with open_desk(context, "frontdesk docs review") as desk:
         changed = desk.describe(document, review=on)
-    console.print(f"'{changed['source']}' is to be read again on {_day(changed['review_at'])}.", markup=False)
+    console.print(f"'{changed['source']}' is to be read again on {day_of(changed['review_at'])}.", markup=False)
 
 
 def stale(context: typer.Context) -> None:
@@ -114,17 +113,27 @@ def stale(context: typer.Context) -> None:
         found = desk.stale()
     table = Table("source", "title", "to be read again on", "answers", box=None)
     for item in found:
-        table.add_row(Text(item["source"]), Text(item["title"]), _day(item["review_at"]), str(item["answers"]))
+        table.add_row(Text(item["source"]), Text(item["title"]), day_of(item["review_at"]), str(item["answers"]))
     console.print(table if found else "No document is past its review date.")
+
+
+def conflicts(
+    context: typer.Context,
+    document: Reference,
+    version: Annotated[int | None, typer.Option(min=1, help="The newest by default.")] = None,
+) -> None:
+    """Passages of other documents that state a fact of this one with another value."""
+    with open_desk(context, "frontdesk docs conflicts") as desk:
+        found = desk.conflicts(document, version)
+    for sentence in found:
+        console.print(sentence, markup=False, highlight=False)
+    if not found:
+        say("No passage in force seems to contradict it.")
 
 
 def period(item: dict[str, Any]) -> str:
     """When a version is in force, in days."""
     if item["begins"] is None:
         return "never"
-    end = last_day(datetime.fromisoformat(item["ends"])) if item["ends"] else ""
-    return f"{_day(item['begins'])} to {end}" if end else f"from {_day(item['begins'])}"
-
-
-def _day(moment: str) -> str:
-    return day_of(datetime.fromisoformat(moment))
+    begins = day_of(item["begins"])
+    return f"{begins} to {last_day(item['ends'])}" if item["ends"] else f"from {begins}"

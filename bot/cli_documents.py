@@ -17,6 +17,7 @@ from bot.times import day_of, last_day
 __all__ = ["docs"]
 
 FAULTS_SHOWN = 5
+MOST_LOOKED_AT = 20  # new documents whose contradictions are looked for; a whole new folder is not
 
 docs = typer.Typer(no_args_is_help=True, help="What the bot knows: documents, their versions, who may see them.")
 Reference = Annotated[str, typer.Argument(help="Its id, source path or file name.")]
@@ -40,12 +41,17 @@ def add(
     with open_desk(context, "frontdesk docs add") as desk:
         with progress_bar("adding") as on_progress:
             results = desk.add(path, on_progress, begins, until, audience, match, review, note, user_name())
+        new = [result for result in results if result["status"] in ("added", "changed") and result["document"]]
+        told = {r["source"]: desk.conflicts(r["document"]["id"]) for r in new} if len(new) <= MOST_LOOKED_AT else {}
         gone = desk.missing(path) if path.is_dir() else []
         for document in gone if prune else ():
             desk.remove(document["id"])
     if not results and not gone:
         raise QuestionError(f"There are no files in '{path}': choose a folder with documents.")
     _tell_added(path, results)
+    for source, sentences in told.items():
+        for sentence in sentences:
+            say(f"'{source}' may contradict another document. {sentence}")
     _tell_gone(gone, prune)
     failed = [result["message"] for result in results if result["status"] == "failed"]
     if failed and len(failed) == len(results):
@@ -113,10 +119,11 @@ def search(
     top_k: Annotated[int, typer.Option(min=1, max=20)] = 5,
     as_of: Annotated[str, typer.Option(help="What was in force on a day (2026-03-03).")] = "",
     audience: Annotated[str, typer.Option(help="Who asks: public, internal, or a group.")] = "",
+    window: Annotated[int, typer.Option(min=0, help="Characters of each passage with its neighbours.")] = 0,
 ) -> None:
     """The passages that a question would find, with their scores."""
     with open_desk(context, "frontdesk docs search") as desk:
-        found = desk.search(query, top_k, as_of, audience)
+        found = desk.search(query, top_k, as_of, audience, window)
     for place, passage in enumerate(found, 1):
         console.print(
             f"{place}. {passage['document']} > {passage['section']}  score {passage['score']:.3f} "
@@ -124,7 +131,7 @@ def search(
             f"{in_force(passage)}",
             style="cyan", markup=False, highlight=False,
         )  # fmt: skip
-        console.print(passage["text"][:300], markup=False, highlight=False)
+        console.print(passage["text"][: max(300, window)], markup=False, highlight=False)
     if not found:
         say("Nothing relevant was found.")
 

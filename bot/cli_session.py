@@ -1,5 +1,6 @@
 """What every command shares: the settings, the console, the desk here or in a running server, errors as sentences."""
 
+import getpass
 import logging
 import sys
 import warnings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Session",
+    "agreed",
     "console",
     "degraded_exit",
     "errors",
@@ -33,6 +35,7 @@ __all__ = [
     "said_progress",
     "say",
     "training_desk",
+    "user_name",
 ]
 
 console = Console(soft_wrap=True)
@@ -58,6 +61,15 @@ def say(sentence: str) -> None:
     said.print(sentence, markup=False, highlight=False, style="dim")
 
 
+def agreed(question: str) -> bool:
+    """Whether the person at the terminal says yes; silence is none. The output stays free of the question."""
+    said.print(f"{question} [y/N] ", end="", markup=False, highlight=False)
+    typed = sys.stdin.readline()
+    if not typed or not sys.stdin.isatty():
+        said.print()  # nobody's Enter key has ended the line
+    return typed.strip().lower() in ("y", "yes")
+
+
 def degraded_exit(sentences: Iterable[str]) -> None:
     """Name what is degraded on stderr and end with exit code 3; nothing when all is well."""
     found = list(sentences)
@@ -65,6 +77,14 @@ def degraded_exit(sentences: Iterable[str]) -> None:
         said.print(f"degraded: {sentence}", markup=False, highlight=False, style="yellow")
     if found:
         raise typer.Exit(3)
+
+
+def user_name() -> str:
+    """Who types, for the record; "" where the machine has no name for them, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 @contextmanager

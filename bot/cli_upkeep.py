@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli_session import console, open_desk, progress_bar, say
+from bot.cli_session import agreed, console, open_desk, progress_bar, say
 from bot.errors import BotError, QuestionError
 
 __all__ = ["add_upkeep_commands"]
@@ -45,7 +45,7 @@ def erase(
     """Delete a document for good: text, vectors, original file, and quotations in past answers."""
     with open_desk(context, "frontdesk docs erase") as desk:
         title = desk.show(document)["title"]
-        if not yes and not typer.confirm(f"Erase '{title}' with all its versions? This cannot be undone.", err=True):
+        if not yes and not agreed(f"Erase '{title}' with all its versions? This cannot be undone."):
             raise QuestionError("Nothing was erased.")
         erased = desk.erase(document)
     console.print(f"Erased '{erased['source']}'.", markup=False, highlight=False)

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,8 @@ MIGRATIONS = (
         thumb INTEGER NOT NULL CHECK (thumb IN (-1, 1)), comment TEXT NOT NULL);
     CREATE INDEX feedback_of_answer ON feedback(answer_id);""",
 )
-
-
 ERASED = "[erased]"
+JITTER = timedelta(seconds=0.05)  # between the last word of an answer and its row
 
 
 class ConversationLog:
@@ -34,7 +33,8 @@ class ConversationLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._erased: dict[str, datetime] = {}  # document id -> when; answers begun before may still come in
         with self._translated():
             self._db = sqlite3.connect(path, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -43,18 +43,23 @@ class ConversationLog:
 
     def add(self, answer: Answer) -> None:
         """Write one answer; it is on disk when this returns."""
-        row = (
-            answer.id,
-            _now(),
-            answer.question,
-            answer.outcome,
-            answer.text,
-            answer.confidence,
-            answer.model,
-            answer.adapter,
-            json.dumps(answer.to_dict()),
-        )
-        self._write("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        record = answer.to_dict()
+        began = datetime.now(UTC) - timedelta(seconds=answer.seconds.get("total", 0.0)) - JITTER
+        with self._lock:
+            for document_id in [name for name, at in self._erased.items() if at >= began]:
+                _redact(record, document_id)
+            row = (
+                answer.id,
+                _now(),
+                answer.question,
+                answer.outcome,
+                record["text"],
+                answer.confidence,
+                answer.model,
+                answer.adapter,
+                json.dumps(record),
+            )
+            self._write("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def feedback(self, answer_id: str, thumb: int, comment: str = "") -> None:
         """Keep a thumb (+1 or -1) and a comment to an answer; a later one does not erase an earlier one.
@@ -91,26 +96,33 @@ class ConversationLog:
     def redact(self, document_id: str) -> int:
         """Take what past answers quote of a document, and what they said on its ground, out of them; how many did.
 
-        Nothing of it is left in the file afterwards.
+        Nothing of it is left in the file afterwards, and an answer that is being written now is redacted as it comes.
         """
-        told = [row["id"] for row in self._read("SELECT id, record FROM answers") if document_id in row["record"]]
-        for name in told:
-            record = self.get(name) or {}
-            _redact(record, document_id)
-            self._write(
-                "UPDATE answers SET text = ?, record = ? WHERE id = ?", (record["text"], json.dumps(record), name)
-            )
-        if told:
-            with self._lock, self._translated():
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                self._db.execute("VACUUM")
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return len(told)
+        count = 0
+        with self._lock:
+            self._erased[document_id] = datetime.now(UTC)
+            told = self._read("SELECT id, record FROM answers WHERE instr(record, ?)", document_id)
+            for row in told:
+                record = json.loads(row["record"])
+                if _redact(record, document_id):
+                    values = (record["text"], json.dumps(record), row["id"])
+                    self._write("UPDATE answers SET text = ?, record = ? WHERE id = ?", values)
+                    count += 1
+            if told:
+                self._shred()
+        return count
 
     def close(self) -> None:
         """Release the file."""
         with self._lock:
             self._db.close()
+
+    def _shred(self) -> None:
+        """Leave nothing of overwritten rows in the file or in its log."""
+        with self._translated():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _write(self, statement: str, row: Sequence[object]) -> None:
         with self._lock, self._translated(), self._db:
@@ -139,15 +151,21 @@ class ConversationLog:
             self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
 
 
-def _redact(record: dict[str, Any], document_id: str) -> None:
-    """Empty what an answer quotes of a document; text and draft too where it cites it."""
+def _redact(record: dict[str, Any], document_id: str) -> bool:
+    """Empty what an answer has of a document: its names, and the text and draft that it was the ground of.
+
+    True if there was something.
+    """
+    before = json.dumps(record)
     for found in record["retrieved"]:
         if found["document_id"] == document_id:
             found |= {"document": ERASED, "section": ERASED}
+            record["draft"] = record["draft"] and ERASED  # the model had read it, whatever it cited
     for citation in record["citations"]:
         if citation["document_id"] == document_id:
             citation |= {"document": ERASED, "title": ERASED, "section": ERASED, "passage": ERASED}
             record |= {"text": ERASED, "draft": ERASED}
+    return json.dumps(record) != before
 
 
 def _now() -> str:

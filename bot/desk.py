@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bot.answer import Answer
+from bot.contradictions import contradictions
 from bot.errors import QuestionError
 from bot.service import Service
 from bot.times import read_as_of, read_begin, read_end
-from knowledge.audiences import PUBLIC, audience_of, who_asks
+from knowledge.audiences import audience_of, who_asks
 from knowledge.calendar import FOREVER, Window
 from knowledge.documents import DocumentVersion, Terms
 from knowledge.source_readers import place_of
@@ -29,7 +31,7 @@ Rows = list[dict[str, Any]]  # named here, for the verb `list` hides the type in
 # What a running server answers at once, and what it answers with progress first.
 VERBS = frozenset({
     "list", "show", "remove", "search", "missing", "versions", "diff", "rollback", "withdraw", "expire", "describe",
-    "erase", "verify", "stale", "sources", "add_source", "drop",
+    "erase", "verify", "stale", "sources", "add_source", "drop", "conflicts",
 })  # fmt: skip
 WORKS = frozenset({"add", "rebuild", "sync", "plan_folder", "sync_folder"})
 ASK = "ask"  # and what it says piece by piece
@@ -67,6 +69,11 @@ class LocalDesk:
             uploaded_by=by, origin=str(Path(path).absolute()), note=note,
         )  # fmt: skip
         return [_plain(result) for result in self.service.documents.add_path(Path(path), on_progress, terms)]
+
+    def conflicts(self, reference: str, version: int | None = None) -> Sequence[str]:
+        """Passages of other documents that contradict a version (the newest by default), a sentence each."""
+        documents = self.service.documents
+        return contradictions(documents, documents.get(reference).id, version)
 
     def missing(self, folder: Path | str) -> Rows:
         """Documents that came from `folder` whose files are gone."""
@@ -107,8 +114,8 @@ class LocalDesk:
         """Take a document out of all answers."""
         return _plain(self.service.documents.remove(reference))
 
-    def search(self, query: str, top_k: int = 5, as_of: str = "", audience: str = "") -> Rows:
-        """Passages for a query with their scores, for an instant and an audience."""
+    def search(self, query: str, top_k: int = 5, as_of: str = "", audience: str = "", window: int = 0) -> Rows:
+        """Passages for a query with their scores, for an instant and an audience; see `Retriever.retrieve`."""
         retriever = self.service.bot.retriever.within(read_as_of(as_of) if as_of else None, who_asks(audience))
         return [
             {
@@ -124,7 +131,7 @@ class LocalDesk:
                 "dense": round(found.dense, 4),
                 "lexical": round(found.lexical, 4),
             }
-            for found in retriever.retrieve(query, top_k=top_k)
+            for found in retriever.retrieve(query, top_k, window=window)
         ]
 
     # -- the calendar
@@ -204,23 +211,26 @@ class LocalDesk:
         ]
 
     def add_source(
-        self, name: str, kind: str, settings: dict[str, Any], every_seconds: int, audience: str = PUBLIC
+        self, name: str, kind: str, settings: dict[str, Any], every_seconds: int, audience: str = ""
     ) -> dict[str, Any]:
-        """Take in a source; it is read when it is due."""
-        source = Source(name, kind, settings, every_seconds, audience_of(audience))
+        """Take in a source; it is read when it is due. With no audience documents keep theirs, new ones are public."""
+        source = Source(name, kind, settings, every_seconds, audience_of(audience) if audience else "")
         return {"name": self.service.sources.add(source).source.name}
 
     def sync(self, name: str, on_progress: Progress = ignore, force: bool = False) -> dict[str, Any]:
-        """Read a source now; what was added, changed, removed and left, by name, and its faults."""
+        """Read a source now; what was added, changed, removed and left, by name, and a sentence for each fault."""
         return _synced(self.service.sources.sync(name, force, on_progress))
 
     def drop(self, name: str) -> Rows:
         """Forget a source and take its documents out of all answers."""
         return [_plain(document) for document in self.service.sources.drop(name)]
 
-    def plan_folder(self, folder: Path | str, on_progress: Progress = ignore, audience: str = "") -> dict[str, Any]:
+    def plan_folder(
+        self, folder: Path | str, on_progress: Progress = ignore, audience: str = "", force: bool = False
+    ) -> dict[str, Any]:
         """What `sync_folder` would do."""
-        return _synced(self.service.sources.plan(self._folder_source(folder, audience), on_progress))
+        source = self._folder_source(folder, audience)
+        return _synced(self.service.sources.plan(source, on_progress, force=force))
 
     def sync_folder(
         self, folder: Path | str, on_progress: Progress = ignore, audience: str = "", force: bool = False
@@ -236,13 +246,13 @@ class LocalDesk:
 
     def _folder_source(self, folder: Path | str, audience: str) -> Source:
         """The source that reads this folder already, else one named after it."""
-        path = str(Path(folder).resolve())
+        path, wanted = str(Path(folder).resolve()), audience_of(audience) if audience else ""
         for record in self.service.sources.registry.sources():
-            if record.source.kind == "folder" and record.source.settings["path"] == path:
-                return replace(record.source, audience=audience_of(audience)) if audience else record.source
-        stem = re.sub(r"[^a-z0-9]+", "-", Path(path).name.lower()).strip("-")[:30] or "folder"
-        name = f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:6]}"
-        return Source(name, "folder", {"path": path}, 0, audience_of(audience or PUBLIC))
+            if record.source.kind == "folder" and record.source.collection == path:
+                return replace(record.source, audience=wanted or record.source.audience)
+        stem = re.sub(r"[^a-z0-9]+", "-", Path(path).name.lower()).strip("-")[:30].strip("-") or "folder"
+        name = f"{stem}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:6]}"
+        return Source(name, "folder", {"path": path}, 0, wanted)
 
     # -- upkeep
 
@@ -284,7 +294,7 @@ def _synced(result: SyncResult) -> dict[str, Any]:
     return {kind: list(getattr(result, kind)) for kind in kinds} | {
         "status": result.status,
         "message": result.message,
-        "faults": [*filter(None, (result.fault,)), *result.failed, *(["interrupted"] if result.interrupted else [])],
+        "faults": result.faults,
     }
 
 

@@ -5,10 +5,11 @@ BotError
 ├── HomeError          the home folder cannot be written, or another process owns it
 ├── ServerError        the page cannot start (address, port) or a running one does not answer
 ├── QuestionError      a question or question file cannot be used
+├── CallError          a verb was called with arguments that it does not take
 └── RetrainError       a retraining run failed or was stopped
 """
 
-__all__ = ["BotError", "HomeError", "QuestionError", "RetrainError", "ServerError", "SettingsError"]
+__all__ = ["BotError", "CallError", "HomeError", "QuestionError", "RetrainError", "ServerError", "SettingsError"]
 
 
 class BotError(Exception):
@@ -29,6 +30,10 @@ class ServerError(BotError):
 
 class QuestionError(BotError):
     """A question or a question file cannot be used."""
+
+
+class CallError(BotError):
+    """A verb was called over the network with arguments that it does not take."""
 
 
 class RetrainError(BotError):

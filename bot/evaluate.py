@@ -138,6 +138,8 @@ def _row(row: Judged) -> dict[str, Any]:
         "type": row.golden.type,
         "question": row.golden.question,
         "answerable": row.golden.answerable,
+        "as_of": row.golden.as_of.isoformat(timespec="seconds") if row.golden.as_of else answer.as_of,
+        "audience": sorted(row.golden.audiences),
         "outcome": answer.outcome.value,
         "draft": answer.draft,
         "text": answer.text,

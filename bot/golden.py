@@ -103,7 +103,7 @@ def _parse(line: str) -> tuple[GoldenQuestion | None, str]:
 
 def _audience(row: Mapping[str, Any]) -> str:
     found = row.get("audience") or ""
-    return ",".join(found) if isinstance(found, list) else str(found)
+    return ",".join(map(str, found)) if isinstance(found, list) else str(found)
 
 
 def _problem(read: Callable[[str], object], text: str) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 
 import httpx
 
-from bot.desk import VERBS, WORKS, LocalDesk
+from bot.arguments import texts_in
+from bot.desk import ASK, VERBS, WORKS, LocalDesk
 from bot.errors import BotError, ServerError
 from bot.home import ServerAddress
+from knowledge.folders import readable
 
 __all__ = ["RemoteDesk"]
 
@@ -29,7 +31,7 @@ class RemoteDesk:
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         """The verb of `LocalDesk` with the same arguments, done by the server."""
-        if verb not in VERBS | WORKS | {"ask"}:
+        if verb not in VERBS | WORKS | {ASK}:
             raise AttributeError(verb)
         takes = inspect.signature(getattr(LocalDesk, verb))
 
@@ -38,7 +40,8 @@ class RemoteDesk:
             del arguments["self"]
             on_progress = arguments.pop("on_progress", None)
             body = {name: _sent(value) for name, value in arguments.items()}
-            if verb == "ask":
+            _check_texts(body)
+            if verb == ASK:
                 return self._pieces(body)
             return self._work(verb, body, on_progress) if verb in WORKS else self._call(verb, body)
 
@@ -66,7 +69,7 @@ class RemoteDesk:
 
     def _work(self, verb: str, body: dict[str, Any], on_progress: Callable[..., None] | None) -> Any:  # noqa: ANN401
         result = None
-        for event in self._events(verb, body):
+        for event in self._events(verb, body, "result"):
             if "result" in event:
                 result = event["result"]
             elif on_progress:
@@ -74,10 +77,11 @@ class RemoteDesk:
         return result
 
     def _pieces(self, body: dict[str, Any]) -> Iterator[str | dict[str, Any]]:
-        for event in self._events("ask", body):
+        for event in self._events(ASK, body, "answer"):
             yield event["text"] if "text" in event else event["answer"]
 
-    def _events(self, verb: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _events(self, verb: str, body: dict[str, Any], last: str) -> Iterator[dict[str, Any]]:
+        """What the server streams, up to the event `last`."""
         try:
             with self.client.stream("POST", f"/internal/{verb}", json=body) as response:
                 if response.is_error:
@@ -88,10 +92,13 @@ class RemoteDesk:
                     if "error" in event:
                         raise BotError(event["error"])
                     yield event
-        except httpx.HTTPError as error:
+                    if last in event:
+                        return
+        except (httpx.HTTPError, ValueError) as error:
             raise self._unreachable(error) from error
+        raise self._unreachable(f"it stopped before the {last}")
 
-    def _unreachable(self, error: Exception) -> ServerError:
+    def _unreachable(self, error: object) -> ServerError:
         return ServerError(
             f"The server at {self.address.url} (process {self.address.pid}) does not answer ({error}): "
             "restart it with `frontdesk serve`."
@@ -103,11 +110,18 @@ def _sent(value: object) -> object:
     return str(value.absolute()) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
 
 
+def _check_texts(body: dict[str, Any]) -> None:
+    """Names of files may have bytes that are no text; JSON cannot carry them."""
+    for text in texts_in(body):
+        if readable(text) != text:
+            raise BotError(f"'{readable(text)}' is no text, so the running server cannot be told: rename it.")
+
+
 def _refusal(response: httpx.Response) -> BotError:
     """The server's own sentence, or what is known where it has none."""
     try:
         body = response.json()
     except ValueError:
         body = None
-    sentence = body.get("error") if isinstance(body, dict) else None
+    sentence = body.get("error") or body.get("detail") if isinstance(body, dict) else None
     return BotError(sentence or f"The server failed with status {response.status_code}: see its log.")

@@ -12,6 +12,7 @@ from knowledge.live_sources import LiveSources
 __all__ = ["Scheduler", "read_every", "show_every"]
 
 UNITS = {"m": 60, "h": 3600, "d": 86_400}
+SHOWN = (("d", 86_400), ("h", 3600), ("min", 60))
 LOOK = 30.0  # seconds between two looks at what is due
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ def show_every(seconds: int) -> str:
     """What a person reads: "every 6 h"."""
     if not seconds:
         return "by hand"
-    unit = next(name for name in ("d", "h", "m") if seconds % UNITS[name] == 0 or name == "m")
-    return f"every {seconds // UNITS[unit]} {unit if unit != 'm' else 'min'}"
+    unit, size = next(((unit, size) for unit, size in SHOWN if seconds % size == 0), ("s", 1))
+    return f"every {seconds // size} {unit}"
 
 
 class Scheduler:
@@ -62,7 +63,7 @@ class Scheduler:
         while not self._over.wait(self.look):
             try:
                 for name, result in self.sources.run_due(stop=self._over.is_set).items():
-                    if result.message:
+                    if result.message and not result.interrupted:
                         log.warning("source '%s': %s", name, result.message)
             except KnowledgeError as error:
                 log.warning("sources: %s", error)

@@ -63,7 +63,7 @@ class SourcesTab:
         except OUR_ERRORS as error:
             return self.show(notice(str(error), "error"))
         counts = ", ".join(f"{len(told[kind]):,} {kind}" for kind in KINDS if told[kind])
-        said = f"'{name}': {counts or 'nothing to read'}. {told['message']}".strip()
+        said = f"'{name}': {counts or 'nothing new'}. {told['message']}".strip()
         return self.show(notice(said, "info" if told["status"] == "ok" else "warn"))
 
     def drop(self, name: str) -> list[Any]:

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.answer import Answer, Citation, Outcome, Retrieved, passage_link
@@ -51,7 +51,7 @@ class _Course:
     """What one question has gathered so far."""
 
     question: str
-    asked: str  # the question without the day whose rules it asks for
+    asked: str  # this and `standalone` are without the day whose rules the question asks for
     standalone: str
     began: float
     retriever: Retriever
@@ -85,12 +85,14 @@ class SupportBot:
         log: AnswerLog,
         *,
         degraded: Callable[[], Sequence[str]] = tuple,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.retriever = retriever
         self.reader = reader
         self.model = model
         self.log = log
         self.degraded = degraded
+        self.clock = clock
 
     def faults(self) -> list[str]:
         """One sentence for every part that does not work at its best: the voice, the reader."""
@@ -138,11 +140,15 @@ class SupportBot:
     def _begin(
         self, question: str, history: Sequence[Message], as_of: datetime | None, audiences: frozenset[str]
     ) -> _Course:
-        asked, day = (question, None) if as_of else asked_day(question)
+        now = self.clock()
+        asked, day = (question, None) if as_of else asked_day(question, now)
+        standalone = standalone_question(asked, history)
+        if standalone != asked and not as_of:  # a follow-up is about the day of the question it follows
+            standalone, before = asked_day(standalone, now)
+            day = day or before
         scoped: Retriever = self.retriever
         if as_of or day or audiences != CUSTOMER:
             scoped = self.retriever.within(as_of or day, audiences)
-        standalone = standalone_question(asked, history)
         return _Course(question, asked, standalone, time.perf_counter(), scoped, as_of or day, day is not None)
 
     def _read(self, course: _Course) -> None:
@@ -164,7 +170,7 @@ class SupportBot:
             log.exception("the language model failed")
         yield from self._say(course, gate.close())
         if course.names_day:
-            yield from self._say(course, f"\n\n{_applied(course)}")
+            yield from self._say(course, f"\n\n{_applied(course, day_of(self.clock()))}")
         course.text = course.text.strip()
         course.wrote = gate.verdicts.wrote
         log.debug("refused by the check: %s", gate.verdicts.reasons)
@@ -174,7 +180,7 @@ class SupportBot:
         course.model, course.adapter = model.name, model.adapter
         sources = [to_prompt_source(source) for source in course.sources]
         budget = 70 + int(1.6 * sum(model.count_tokens(source.text) for source in sources))
-        messages = build_messages(course.question, sources, recent_turns(history))
+        messages = build_messages(course.asked, sources, recent_turns(history))
         for piece in model.stream(messages, max_new_tokens=min(budget, 320)):
             course.seconds.setdefault("first_token", round(time.perf_counter() - course.began, 4))
             course.draft += piece
@@ -240,12 +246,13 @@ def make_citation(source: EvidenceSource) -> Citation:
     )
 
 
-def _applied(course: _Course) -> str:
-    """Which versions the answer for another day follows."""
+def _applied(course: _Course, today: str) -> str:
+    """Which versions the answer to a question that names a day follows; about a day to come, today's."""
     used = {s.chunk.document.id: s.chunk for s in course.sources if f"[{s.number}]" in course.text}
     versions = " and ".join(f"{c.document.title} of {day_of(c.effective_from)}" for c in used.values())
-    day = day_of(course.as_of) if course.as_of else ""
-    return f"That is what applied on {day}, according to {versions}." if versions else f"That applied on {day}."
+    day = day_of(course.as_of) if course.as_of else today
+    applied = f"applies today, {day}" if day == today else f"applied on {day}"
+    return f"That is what {applied}, according to {versions}." if versions else f"That {applied}."
 
 
 def _retrieved(passage: RetrievedChunk) -> Retrieved:

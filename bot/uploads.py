@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.api import OUR_ERRORS
+from bot.contradictions import contradictions
 from bot.errors import HomeError
 from bot.page import day_text
 from bot.service import Service
@@ -22,6 +23,7 @@ BY = "page"  # who added it, as long as nobody signs in
 ONE_ONLY = "Choose one file when it replaces a chosen document."
 NO_ARCHIVE = "A ZIP cannot replace a document: choose the one file that does, or add the ZIP to all documents."
 UNSET = ("", "", "", "", "")  # the values for `read_terms` that say nothing
+MOST_DOUBTS = 3  # contradictions told beside a file; `frontdesk docs conflicts` has all
 Result = tuple[str, str, str]  # status, file name, sentence
 
 
@@ -130,7 +132,9 @@ def _sentence(service: Service, found: FileResult) -> str:
         return found.message
     count = f"New passages: {found.embedded} of {found.chunks}." if found.status == "changed" else ""
     said = (count or f"Passages: {found.chunks}.", _counts_when(service, found.document.id), found.message)
-    return " ".join(part for part in said if part)
+    doubts = contradictions(service.documents, found.document.id)[:MOST_DOUBTS]
+    warned = ["It may contradict another document.", *doubts] if doubts else []
+    return " ".join(part for part in (*said, *warned) if part)
 
 
 def _counts_when(service: Service, document: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["FENCE", "ROW", "Block", "first_title", "read_blocks"]
+__all__ = ["ANNOUNCED", "FENCE", "INSIDE", "ROW", "STEP", "Block", "first_title", "read_blocks"]
 
 # No pattern here may look at a place more than a few times: a file of one long line would stop everything.
 HEADING = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
@@ -12,10 +12,12 @@ LONGEST_HEADING = 300  # characters; a longer line is text, whatever it looks li
 UNDERLINE = re.compile(r"^ {0,3}(={3,}|-{3,})[ \t]*$")
 PAGE = re.compile(r"^\s*<!--\s*page\s+(\d{1,6})\s*-->\s*$")
 FENCE = re.compile(r"^\s*(`{3,}(?=[^`]*$)|~{3,})")
-ITEM = re.compile(r"^(\s*)(?:[-*+•]|\d{1,3}[.)])(?:\s|$)")
+ITEM = re.compile(r"^(\s*)(?:[-*+•]|(?P<number>\d{1,3})[.)])(?:\s|$)")
 ROW = re.compile(r"^\s*\|.*\|")
 LONE_BOLD = re.compile(r"^\s*(\*\*|__)[^*_]{1,80}\1:?\s*$")
-FREE, LIST, INSIDE, ANNOUNCED = 0, 1, 2, 3  # glue: how much a block clings to the one before
+ANSWER = re.compile(r"^\s*(?:[-*+•]\s+)?[*_]{0,3}(?:A|Answer)[*_]{0,3}:", re.IGNORECASE)
+LONGEST_QUESTION = 300  # characters; a longer line is text that happens to end with a question
+FREE, LIST, STEP, INSIDE, ANNOUNCED = 0, 1, 2, 3, 4  # glue: how much a block clings to the one before
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Block:
     """Lines that belong together, from `start` to `end` in the Markdown.
 
     `path` are the headings above, `page` the page it is on; `section` counts headings and page marks, so that equal
-    headings do not run together; `glue` (0 to 3) tells how bad a cut before this block would be.
+    headings do not run together; `glue` (0 to 7) tells how bad a cut before this block would be. From 4 on the block
+    before announces it; what is over 4 is the glue it has apart from that.
     """
 
     start: int
@@ -84,7 +87,8 @@ class _Reader:
     section: int = 0
     open: _Open | None = None
     blank: bool = True
-    before: str = ""  # kind of the block before, or "announcement"
+    before: str = ""  # kind of the block before, or "announcement" or "question"
+    number: int | None = None  # of the last step, while its list goes on
 
     def feed(self, start: int, line: str) -> None:
         """Take the next line, which begins at `start`."""
@@ -100,7 +104,7 @@ class _Reader:
             self._heading(*heading, start, start + len(line))
         elif mark := PAGE.match(line):
             self._close()
-            self.page, self.section, self.before = int(mark[1]), self.section + 1, ""
+            self.page, self.section, self.before, self.number = int(mark[1]), self.section + 1, "", None
         else:
             self._text(start, line)
 
@@ -132,7 +136,7 @@ class _Reader:
             self._keep_bare_heading()
         self.headings = [(level, title) for level, title in self.headings if level < depth]
         self.headings.append((depth, _clean(text)))
-        self.section, self.before, self.blank = self.section + 1, "", True
+        self.section, self.before, self.blank, self.number = self.section + 1, "", True, None
         self.bare_heading = (start, end)
 
     def _keep_bare_heading(self) -> None:
@@ -146,27 +150,43 @@ class _Reader:
             self.open.lines += 1
             return
         self._close()
-        if kind == "more" and not (self.blank and self.before in ("item", "more")):
+        glue = self._glue(kind, line)
+        self._count_step(kind, line)
+        if kind == "more" and not (self.blank and self.before in ("item", "step", "more")):
             kind = "text"
         mark = FENCE.match(line)
-        self.open = _Open(start, start + len(line), kind, self._glue(kind, line), 1, line, mark[1] if mark else "")
+        self.open = _Open(start, start + len(line), kind, glue, 1, line, mark[1] if mark else "")
         self.blank = False
 
     def _glue(self, kind: str, line: str) -> int:
-        if self.before == "announcement":
-            return ANNOUNCED
-        if kind == "more":
+        own = self._own_glue(kind, line)
+        if self.before == "announcement" or ANSWER.match(line):
+            return ANNOUNCED + own
+        answers = self.before == "question" and kind not in ("item", "step") and not _asks(line)
+        return ANNOUNCED + own if answers else own
+
+    def _own_glue(self, kind: str, line: str) -> int:
+        if kind == "more" or (kind != "text" and line[:1] in " \t"):
             return INSIDE
-        if kind == self.before == "item":
-            return INSIDE if line[:1] in " \t" else LIST
-        return LIST if kind in ("item", "row") or not self.blank else FREE
+        if kind == "step" and (_number(line) != 1 or self.number == 1):
+            return STEP
+        return LIST if kind in ("item", "step", "row") or not self.blank else FREE
+
+    def _count_step(self, kind: str, line: str) -> None:
+        if kind == "step" and line[:1] not in " \t":
+            self.number = _number(line)
+        elif kind in ("text", "code", "row") and line[:1] not in " \t":
+            self.number = None
 
     def _close(self) -> None:
         if self.open is None:
             return
         self._add(self.open.start, self.open.end, self.open.glue)
-        announces = self.open.last.rstrip().rstrip("*_").endswith(":") or LONE_BOLD.match(self.open.last)
-        self.before = "announcement" if announces else self.open.kind
+        self.before = self.open.kind
+        if self.open.last.rstrip().rstrip("*_").endswith(":") or LONE_BOLD.match(self.open.last):
+            self.before = "announcement"
+        elif self.open.lines == 1 and _asks(self.open.last):
+            self.before = "question"
         self.open = None
 
     def _add(self, start: int, end: int, glue: int) -> None:
@@ -180,8 +200,8 @@ def _kind(line: str) -> str:
         return "code"
     if ROW.match(line):
         return "row"
-    if ITEM.match(line):
-        return "item"
+    if mark := ITEM.match(line):
+        return "step" if mark["number"] else "item"
     return "more" if line[:1] == "\t" or line.startswith("  ") else "text"
 
 
@@ -189,7 +209,17 @@ def _continues(before: str, kind: str) -> bool:
     """Whether a line of `kind` belongs to the block of the line before it: text to text, a table row to its table."""
     if kind == "row":
         return before == "row"
-    return kind in ("text", "more") and before in ("text", "item", "more")
+    return kind in ("text", "more") and before in ("text", "item", "step", "more")
+
+
+def _asks(line: str) -> bool:
+    """Whether a line is a question, so that the block after it is its answer."""
+    return len(line) <= LONGEST_QUESTION and line.rstrip().rstrip("*_").endswith("?")
+
+
+def _number(line: str) -> int | None:
+    mark = ITEM.match(line)
+    return int(mark["number"]) if mark and mark["number"] else None
 
 
 def _heading_in(line: str) -> tuple[int, str] | None:

@@ -65,6 +65,7 @@ class Retriever:
         top_k: int = 5,
         as_of: datetime | None = None,
         audiences: frozenset[str] = CUSTOMER,
+        *,
         window: int = 0,
     ) -> list[RetrievedChunk]:
         """At most `top_k` passages, best first; ties in the order of the ids; empty when nothing is relevant.
@@ -142,9 +143,9 @@ class ScopedRetriever:
     as_of: datetime | None
     audiences: frozenset[str]
 
-    def retrieve(self, query: str, top_k: int = 5, window: int = 0) -> list[RetrievedChunk]:
+    def retrieve(self, query: str, top_k: int = 5, *, window: int = 0) -> list[RetrievedChunk]:
         """See `Retriever.retrieve`."""
-        return self.retriever.retrieve(query, top_k, self.as_of, self.audiences, window)
+        return self.retriever.retrieve(query, top_k, self.as_of, self.audiences, window=window)
 
 
 def _passage(found: Found, dense: float, lexical: float) -> RetrievedChunk:

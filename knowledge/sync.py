@@ -61,8 +61,10 @@ class SyncResult:
 
     @property
     def status(self) -> str:
-        """As in `Run`."""
-        states = {"failed": self.fault, "interrupted": self.interrupted, "held": self.held, "partial": self.failed}
+        """As in `Run`; a source of which nothing at all could be read has failed as a whole."""
+        others = (self.added, self.changed, self.removed, self.unchanged, self.held, self.interrupted)
+        is_lost = self.fault or (self.failed and not any(others))
+        states = {"failed": is_lost, "interrupted": self.interrupted, "held": self.held, "partial": self.failed}
         return next((name for name, is_so in states.items() if is_so), "ok")
 
     @property

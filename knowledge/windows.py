@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from knowledge.documents import Chunk, RetrievedChunk
 
-__all__ = ["REACH", "Extent", "reach_of", "widened"]
+__all__ = ["REACH", "WINDOW", "Extent", "reach_of", "widened"]
 
 REACH = 8  # neighbours on each side that are looked at
+# Characters, about 330 words: five of them had the words of 89 % of 180 answers, five single passages of 73 %.
+WINDOW = 2000
 Extent = tuple[int, int, int]  # position, start and end of a passage in its version
 
 

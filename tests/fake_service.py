@@ -9,7 +9,7 @@ from bot.conversation_log import ConversationLog
 from bot.evidence import SimilarityReader
 from bot.home import claim_home
 from bot.service import Service
-from bot.settings import Settings
+from bot.settings import Settings, read_variables
 from bot.support_bot import SupportBot
 from knowledge.catalog import Catalog
 from knowledge.embedder import HashEmbedder
@@ -109,7 +109,7 @@ def make_service(home: Path, settings: Settings | None = None, purpose: str = "t
     model = FakeModel(adapters)
     log = ConversationLog(home / "frontdesk.db")
     bot = SupportBot(retriever, SimilarityReader(embedder), model, log, degraded=model.degraded)
-    sources = LiveSources(SourceRegistry(home / "sources.db"), documents, documents.clock)
+    sources = LiveSources(SourceRegistry(home / "sources.db"), documents, documents.clock, read_variables())
     retraining = FakeRetraining(adapters, home)
     return Service(settings, documents, adapters, bot, log, model, retraining, embedder, sources, lock)
 

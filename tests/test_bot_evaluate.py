@@ -7,6 +7,10 @@ import pytest
 from bot.errors import SettingsError
 from bot.evaluate import Mode, evaluate, report, report_file
 from bot.golden import GoldenQuestion
+from bot.times import read_as_of, read_begin, read_end
+from knowledge.audiences import STAFF
+from knowledge.documents import Terms
+from tests.fake_service import RETURNS
 from tone_tuning.voice import VoiceGuide
 
 ASKED = "How many days do I have to return a kettle?"
@@ -52,6 +56,45 @@ def test_the_answers_carry_what_scripts_read(filled):
         ("q1", "answered", True), ("q2", "answered", False), ("q3", "abstained", True)]  # fmt: skip
     assert first["cited_right"] and first["citations"][0]["document"] == "returns.md"
     assert (third["citations"], third["draft"]) == ([], "")
+
+
+@pytest.fixture
+def dated(filled):
+    """The same with an earlier version of the returns, and a document for staff."""
+    past = Terms(effective_from=read_begin("2020-01-01"), effective_until=read_end("2020-12-31"))
+    filled.documents.erase("returns.md")
+    filled.documents.add_bytes("returns.md", RETURNS.replace("45 days", "30 days").encode(), terms=past)
+    filled.documents.add_bytes("returns.md", RETURNS.encode())
+    text = b"# Goodwill\n\nStaff may give $40 back for a late kettle.\n"
+    filled.documents.add_bytes("goodwill.md", text, terms=Terms(audience="internal"))
+    return filled
+
+
+@pytest.mark.parametrize("mode", [Mode(), Mode("extractive"), Mode("plain")], ids=lambda mode: mode.name)
+def test_a_question_is_asked_as_of_its_day_and_for_its_audience(dated, mode):
+    """By the bot and by what it has to beat: the version of that day, and never what the asker may not see."""
+    goodwill = "What may staff give back for a late kettle?"
+    then = read_as_of("2020-06-01")
+    questions = [
+        GoldenQuestion("now", "lookup", ASKED, True),
+        GoldenQuestion("then", "lookup", ASKED, True, as_of=then),
+        GoldenQuestion("before", "lookup", ASKED, False, as_of=read_as_of("2019-06-01")),
+        GoldenQuestion("staff", "lookup", goodwill, True, audiences=STAFF),
+        GoldenQuestion("customer", "lookup", goodwill, False),
+        GoldenQuestion("staff then", "lookup", goodwill, False, as_of=then, audiences=STAFF),
+    ]
+    content = report(dated, evaluate(dated, questions, mode), mode, None)
+    rows = {row["id"]: row for row in content["answers"]}
+
+    assert "45 days" in rows["now"]["text"] and "30 days" in rows["then"]["text"]
+    assert "45" not in rows["then"]["text"] and rows["before"]["retrieved"] == []
+    assert "$40" in rows["staff"]["text"] and rows["staff"]["citations"][0]["document"] == "goodwill.md"
+    for name in ("customer", "staff then"):
+        assert "$40" not in str(rows[name]) and "goodwill.md" not in str(rows[name])
+    assert [(rows[n]["as_of"], rows[n]["audience"]) for n in ("now", "staff then")] == [
+        (None, ["public"]), (then.isoformat(timespec="seconds"), ["internal", "public"])]  # fmt: skip
+    version = rows["then"]["citations"][0]
+    assert (version["date"], version["until"], version["version"]) == ("2020-01-01", "2020-12-31", 1)
 
 
 def test_the_numbers_are_those_of_the_answers(filled):

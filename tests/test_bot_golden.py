@@ -1,11 +1,14 @@
 """Golden questions: read whole, or refused with all faults at once."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from bot.errors import QuestionError
 from bot.golden import read_golden
+from bot.times import read_as_of
+from knowledge.audiences import CUSTOMER, STAFF
 
 ROW = {"id": "q1", "type": "lookup", "question": "How long?", "answerable": True}
 
@@ -32,6 +35,29 @@ def test_every_field_is_read(write):
     assert (first.id, first.history, first.gold_docs) == ("7", tuple(history), ("a.md",))
     assert (first.must_contain, first.must_not_contain) == ((("45", "forty-five"), ("days",)), ("60",))
     assert (second.history, second.must_contain, second.reference) == ((), (), "")
+    assert (first.as_of, first.audiences) == (read_as_of("2026-01-01"), CUSTOMER)
+    assert (second.as_of, second.audiences) == (None, CUSTOMER)
+
+
+@pytest.mark.parametrize(
+    ("audience", "audiences"),
+    [
+        ("internal", STAFF), ("public", CUSTOMER), ("", CUSTOMER), (None, CUSTOMER), ([], CUSTOMER),
+        ("VIP, trade", {"public", "vip", "trade"}), (["internal", "vip"], {"public", "internal", "vip"}),
+    ],
+)  # fmt: skip
+def test_who_asks_is_one_name_or_several(write, audience, audiences):
+    """With commas or as a list; a customer where nothing is said, and everybody sees what is public."""
+    assert read_golden(write({**ROW, "audience": audience}))[0].audiences == audiences
+
+
+def test_a_question_is_asked_as_of_a_day_or_a_time(write):
+    """Of a day the last instant, as on the command line; the present where nothing is said."""
+    days = write(*({**ROW, "id": str(n), "as_of": day} for n, day in enumerate(
+        ("2026-03-03", "2026-03-03T23:59:59.999999", "2026-03-04T00:00", "", None))))  # fmt: skip
+    day, evening, morning, *now = (question.as_of for question in read_golden(days))
+
+    assert day == evening == morning - timedelta(microseconds=1) and now == [None, None]
 
 
 def test_a_limit_takes_the_first_ones(write):
@@ -58,6 +84,12 @@ def test_a_limit_takes_the_first_ones(write):
         ({**ROW, "gold_docs": "a.md"}, "'gold_docs' must be a list of texts"),
         ({**ROW, "history": [{"role": "bot", "content": "Hi"}]}, "'history' must be a list of turns"),
         ({**ROW, "history": ["Hi"]}, "'history' must be a list of turns"),
+        ({**ROW, "as_of": "yesterday"}, "'yesterday' is no day or time"),
+        ({**ROW, "as_of": 2026}, "'2026' is no day or time"),
+        ({**ROW, "as_of": ["2026-03-03"]}, "is no day or time"),
+        ({**ROW, "audience": "staff only"}, "'staff only' is no audience"),
+        ({**ROW, "audience": ["internal", 5.5]}, "'5.5' is no audience"),
+        ({**ROW, "audience": {"a": 1}}, "is no audience"),
     ],
 )
 def test_a_faulty_line_is_named_with_its_fault(write, row, fault):
@@ -69,12 +101,14 @@ def test_a_faulty_line_is_named_with_its_fault(write, row, fault):
 
 def test_all_faults_are_named_at_once(write):
     """Two in one line, one in another, and an id that is used twice."""
-    path = write({**ROW, "type": "riddle", "answerable": 1}, ROW, "no json", ROW)
+    odd = {**ROW, "type": "riddle", "answerable": 1, "as_of": "never", "audience": "a b"}
+    path = write(odd, ROW, "no json", ROW)
 
     with pytest.raises(QuestionError) as refused:
         read_golden(path)
     said = str(refused.value)
     assert "faults in 3 lines" in said and "riddle" in said and "true or false" in said
+    assert "'never' is no day or time" in said and "'a b' is no audience" in said
     assert "line 3: no JSON" in said and "line 4: the id 'q1' is used twice" in said
 
 

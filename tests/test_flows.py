@@ -1,23 +1,29 @@
 """The ways through the house, one story each, with the real embedder, Chroma, the real language model and its training.
 
-Ask, upload, retrain, change a policy; the hand-over to a person is not built yet.
+Ask, upload, retrain, change a policy, keep staff documents to the staff; the hand-over to a person is not built yet.
 """
 
 import json
 import sqlite3
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 
+import bot.support_bot
 from bot.answer import Outcome
 from bot.home import ServerAddress, forget_server, write_server
 from bot.loopback import open_port
 from bot.service import open_service
 from bot.settings import Settings
+from bot.times import day_of, read_as_of, read_begin
+from knowledge.audiences import STAFF
+from knowledge.documents import Terms
+from tests.clock import Clock, day
 from tests.fake_service import RETURNS, SHIPPING, add_adapter, write_transcripts
 
 ASKED = "How long do I have to return a kettle?"
@@ -40,13 +46,27 @@ def open_home(home, prepared_base):
     (home / "models").symlink_to(prepared_base.path.parent)
     opened = []
 
-    def open_again():
-        opened.append(open_service(Settings(home=home), "the story"))
+    def open_again(**options):
+        opened.append(open_service(Settings(home=home), "the story", **options))
         return opened[-1]
 
     yield open_again
     for service in opened:
         service.close()
+
+
+@pytest.fixture
+def prompts(monkeypatch):
+    """Everything that the language model is given to read."""
+    seen = []
+
+    def keep(*arguments):
+        seen.append(build_messages(*arguments))
+        return seen[-1]
+
+    build_messages = bot.support_bot.build_messages
+    monkeypatch.setattr("bot.support_bot.build_messages", keep)
+    return seen
 
 
 @pytest.fixture
@@ -163,6 +183,88 @@ def test_change_a_policy_by_the_command_line_while_the_server_runs(desk, tmp_pat
     assert "60 days" in page.split('<mark id="passage">')[1].split("</mark>")[0]
 
 
+def test_change_a_policy_with_a_future_date(open_home, tmp_path):
+    """Until the day answers follow version 1, from its first moment version 2; nobody does anything, nothing learns."""
+    clock = Clock()
+    desk = open_home(clock=clock)
+    add_policies(desk, tmp_path)
+    begins = read_begin(day_of(day(1)))
+    planned = RETURNS.replace("45 days", "60 days").encode()
+    result = desk.documents.add_bytes("returns.md", planned, terms=Terms(effective_from=begins))
+    adapters, vectors = desk.adapters.aliases(), desk.documents.vectors.ids()
+
+    today, later = desk.bot.ask(ASKED), desk.bot.ask(ASKED, as_of=day(2))
+    assert (result.status, result.embedded) == ("changed", 1)
+    assert "45 days" in today.text and "60" not in today.text and today.citations[0].version == 1
+    assert "60 days" in later.text and "45" not in later.text and later.citations[0].version == 2
+    assert later.citations[0].date == day_of(begins) and later.as_of == day(2).isoformat(timespec="seconds")
+    assert later.adapter == today.adapter
+
+    clock.now = begins - timedelta(microseconds=1)
+    assert "45 days" in desk.bot.ask(ASKED).text
+    clock.now = begins
+    then = desk.bot.ask(ASKED)
+    assert (then.text, then.citations) == (later.text, later.citations) and then.as_of is None
+    assert "45 days" in desk.bot.ask(ASKED, as_of=day(0.4)).text
+    assert (desk.adapters.aliases(), desk.documents.vectors.ids()) == (adapters, vectors)
+
+    desk.close()  # and a start after that day is no other
+    desk = open_home(clock=clock)
+    assert "60 days" in desk.bot.ask(ASKED).text and desk.documents.verify() == []
+
+
+def test_ask_what_applied_on_another_day(open_home, tmp_path):
+    """The version of the day that the question names, cited with its dates, and the last line says which."""
+    desk = open_home()
+    for begins, days in (("2026-01-15", 30), ("2026-06-01", 45)):
+        text = RETURNS.replace("45 days", f"{days} days").encode()
+        desk.documents.add_bytes("returns.md", text, terms=Terms(effective_from=read_begin(begins)))
+    answer = desk.bot.ask("How long did customers have to return a kettle as of 3 March 2026?")
+
+    *_, last = answer.text.splitlines()
+    assert "30 days" in answer.text and "45" not in answer.text
+    assert last == "That is what applied on 2026-03-03, according to Returns of 2026-01-15."
+    (citation,) = answer.citations
+    assert (citation.version, citation.date) == (1, "2026-01-15") and "30 days" in citation.passage
+    assert desk.log.get(answer.id)["as_of"] == read_as_of("2026-03-03").isoformat(timespec="seconds")
+    ordered = desk.bot.ask("I ordered on 3 March 2026. How long do I have to return a kettle?")
+    assert "45 days" in ordered.text and ordered.as_of is None
+
+
+GOODWILL = """# Internal: Goodwill
+
+## Late parcels
+
+If a parcel comes late, staff may give the customer a voucher of $37 with the code KESTREL.
+"""
+
+
+def test_a_staff_document_never_reaches_a_customer(desk, prompts):
+    """Not in a prompt, an answer, a citation or the log, however it is asked for; staff get it with its source."""
+    added = desk.documents.add_bytes("goodwill.md", GOODWILL.encode(), terms=Terms(audience="internal"))
+    asked = "What voucher may staff give if a parcel comes late?"
+    questions = (asked, "Internal: Goodwill", "KESTREL", "Which code has the voucher for late parcels?",
+                 f"{asked} And how long do I have to return a kettle?", f"{asked[:-1]} as of 2199-01-01?")  # fmt: skip
+    answers = [desk.bot.ask(question) for question in questions]
+    answers.append(desk.bot.ask("And for late parcels?", [{"role": "user", "content": asked}]))
+    answers.append(desk.bot.ask(asked, as_of=day(9999)))
+
+    assert "45 days" in answers[4].text  # what is public is answered all the same
+    for answer in answers:
+        kept = desk.log.get(answer.id)
+        told = {name: kept[name] for name in kept.keys() - {"question", "standalone"}}
+        for words in ("$37", "KESTREL", "give the customer", "goodwill.md", added.document.id):
+            assert words not in json.dumps(told)
+    read = json.dumps([message["content"].split("Question: ")[0] for prompt in prompts for message in prompt])
+    assert "kettle" in read and not any(words in read for words in ("$37", "KESTREL", "give the customer"))
+
+    answer = desk.bot.ask(asked, audiences=STAFF)
+    assert "$37" in answer.text and [c.document for c in answer.citations] == ["goodwill.md"]
+    assert "KESTREL" in json.dumps(prompts[-1])
+    desk.documents.describe("goodwill.md", "public")
+    assert "$37" in desk.bot.ask(asked).text
+
+
 def test_change_a_policy_by_name_where_two_folders_have_it(desk, tmp_path):
     """Two documents of one name stay two, and an upload of that name is refused until somebody chooses."""
     other = tmp_path / "trade"
@@ -217,8 +319,8 @@ def test_vectors_that_are_lost_are_made_again(desk, open_home):
 
     assert "45 days" in service.bot.ask(ASKED).text
     with sqlite3.connect(home / "catalog.db") as db:
-        (passages,) = db.execute("SELECT count(*) FROM chunks").fetchone()
-    assert len(service.documents.vectors.ids()) == passages
+        (passages,) = db.execute("SELECT count(*) FROM passages").fetchone()
+    assert sum(map(len, service.documents.vectors.ids().values())) == passages > 0
 
 
 class serving:
