@@ -73,7 +73,9 @@ def ours(folder: Path, questions: Path, out: Path) -> None:
             return sum(result.chunks for result in results)
 
         def ask(question: str) -> list[tuple[str, str]]:
-            return [(found.document.source, found.chunk.text) for found in retriever.retrieve(question, TOP, window=WINDOW)]
+            return [
+                (found.document.source, found.chunk.text) for found in retriever.retrieve(question, TOP, window=WINDOW)
+            ]
 
         figures = measure(ingest, ask, read_questions(questions), Path(place))
         known = [summary.document for summary in documents.documents()]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["ANNOUNCED", "FENCE", "INSIDE", "ROW", "STEP", "Block", "first_title", "read_blocks"]
+__all__ = ["ANNOUNCED", "FENCE", "INSIDE", "LIST", "ROW", "STEP", "Block", "first_title", "read_blocks"]
 
 # No pattern here may look at a place more than a few times: a file of one long line would stop everything.
 HEADING = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")

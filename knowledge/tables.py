@@ -113,7 +113,10 @@ def _unfolded(table: list[str]) -> list[str]:
     if len(table) < 3 or not _is_rule(table[1]) or _share("\n".join(table)) <= 1:
         return table
     header, _, *rows = [_cells(line) for line in table]
-    return [*list_rows(header, rows), ""]  # the blank line keeps a text right under the table out of the last item
+    filled = {place for row in rows for place, cell in enumerate(row) if cell.strip()}
+    empty = [name.strip() for place, name in enumerate(header) if name.strip() and place not in filled]
+    items = [*([f"- {'; '.join(empty)}"] if empty else []), *list_rows(header, rows)]
+    return [*items, ""]  # the blank line keeps a text right under the table out of the last item
 
 
 def _is_rule(line: str) -> bool:

@@ -73,7 +73,8 @@ def test_a_running_server_is_published_for_the_command_line(server, home):
     address = read_server(home)
 
     assert (address.url, address.pid) == (server.url, server.pid)
-    answer = httpx.get(f"{server.url}/internal/documents", headers={"Authorization": f"Bearer {address.token}"})
+    bearer = {"Authorization": f"Bearer {address.token}"}
+    answer = httpx.post(f"{server.url}/internal/list", json={}, headers=bearer)
     assert answer.json() == [] and len(address.token) >= 32
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knowledge.blocks import PAGE, UNDERLINE, first_title, read_blocks
+from knowledge.blocks import INSIDE, LIST, PAGE, STEP, UNDERLINE, first_title, read_blocks
 from knowledge.embedder import HashEmbedder
 from knowledge.splitter import MAX_CHARACTERS, MAX_TOKENS, split
 
@@ -91,7 +91,7 @@ def test_a_continued_item_stays_with_its_item():
     """An indented line or paragraph belongs to the step above it."""
     text = "1. Open the menu\nand wait there.\n\n   A minute.\n2. Close the menu again."
 
-    assert [block.glue for block in read_blocks(text)] == [1, 2, 1]
+    assert [block.glue for block in read_blocks(text)] == [LIST, INSIDE, STEP]
     assert texts(text, max_characters=52) == [
         "1. Open the menu\nand wait there.\n\n   A minute.",
         "2. Close the menu again.",

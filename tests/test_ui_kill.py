@@ -93,8 +93,7 @@ def test_a_kill_while_documents_are_added(home, many):
     assert statuses.count("unchanged") == stored - 1 < MANY and statuses.count("added") == MANY + 1 - stored
 
     service = open_service(Settings(home=home))
-    assert service.documents.catalog.faults() == []
-    assert service.documents.vectors.ids() == service.documents.catalog.chunk_ids()
+    assert service.documents.verify() == []
     service.close()
 
 
