@@ -15,8 +15,8 @@ from knowledge.splitter import split
 from tests.stories import NOON
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "documents"
-WORDS = ("return", "refund", "parcel", "label", "kettle", "grinder", "store", "delivery", "card", "price", "week", "box",
-         "filter", "customer", "desk")  # fmt: skip
+WORDS = ("return", "refund", "parcel", "label", "kettle", "grinder", "store", "delivery", "card", "price", "week",
+         "box", "filter", "customer", "desk")  # fmt: skip
 count_tokens = HashEmbedder().count_tokens
 
 
