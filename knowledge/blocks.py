@@ -15,7 +15,7 @@ FENCE = re.compile(r"^\s*(`{3,}(?=[^`]*$)|~{3,})")
 ITEM = re.compile(r"^(\s*)(?:[-*+•]|(?P<number>\d{1,3})[.)])(?:\s|$)")
 ROW = re.compile(r"^\s*\|.*\|")
 LONE_BOLD = re.compile(r"^\s*(\*\*|__)[^*_]{1,80}\1:?\s*$")
-ANSWER = re.compile(r"^\s*(?:[-*+•]\s+)?[*_]{0,3}(?:A|Answer)[*_]{0,3}:", re.IGNORECASE)
+ANSWER = re.compile(r"^\s*(?:[-*+•]\s+)?[*_]{0,3}(?:A|[Aa]nswer|ANSWER)[*_]{0,3}:")  # "a: 1" is a row of a table
 LONGEST_QUESTION = 300  # characters; a longer line is text that happens to end with a question
 FREE, LIST, STEP, INSIDE, ANNOUNCED = 0, 1, 2, 3, 4  # glue: how much a block clings to the one before
 

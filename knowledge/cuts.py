@@ -12,7 +12,7 @@ from knowledge.blocks import ANNOUNCED, Block
 __all__ = ["Ruler", "cut_section"]
 
 SHORT = 0.15  # of a piece: a shorter one is put to a neighbour, and places nearer than this do not both count
-AROUND = 8  # parts on either side that tell places apart where lines are repeated
+AROUND = 8  # parts on either side that are looked at: of a longer chain of announcements, of lines that are repeated
 LINE = re.compile(r"\n")
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 PART, REST = 2 * ANNOUNCED, 2 * ANNOUNCED + 1  # glue of a line or sentence, and of what goes on with one
@@ -72,7 +72,7 @@ def _parts(blocks: Sequence[Block], at: int, ruler: Ruler) -> Iterator[_Part]:
     """
     block, last = blocks[at], at
     glue = block.glue
-    while last + 1 < len(blocks) and blocks[last + 1].glue >= ANNOUNCED:
+    while last + 1 < min(len(blocks), at + AROUND) and blocks[last + 1].glue >= ANNOUNCED:
         last += 1
         glue = glue if block.glue >= ANNOUNCED else min(glue, blocks[last].glue - ANNOUNCED)
     mark = _mark(ruler.markdown[block.start : blocks[last].end])
