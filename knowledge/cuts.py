@@ -15,7 +15,7 @@ SHORT = 0.15  # of a piece: a shorter one is put to a neighbour, and places near
 AROUND = 8  # parts on either side that are looked at: of a longer chain of announcements, of lines that are repeated
 LINE = re.compile(r"\n")
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
-PART, REST = 2 * ANNOUNCED, 2 * ANNOUNCED + 1  # glue of a line or sentence, and of what goes on with one
+PART, REST = 2 * ANNOUNCED, 2 * ANNOUNCED + 1  # glue of a line or sentence, and of a line that goes on with one
 Rank = tuple[int, ...]
 
 
@@ -67,22 +67,20 @@ def cut_section(blocks: Sequence[Block], ruler: Ruler) -> Iterator[tuple[int, in
 def _parts(blocks: Sequence[Block], at: int, ruler: Ruler) -> Iterator[_Part]:
     """The lines and sentences of a block.
 
-    The place before a block that announces others is as good as theirs would be. So when the announcement is new, the
-    cut before them is now before it, and nothing else changes.
+    The place before a block that announces others is as good as theirs would be without it. So when the announcement
+    is new, the cut before them is now before it, and nothing else changes.
     """
-    block, last = blocks[at], at
-    glue = block.glue
-    while last + 1 < min(len(blocks), at + AROUND) and blocks[last + 1].glue >= ANNOUNCED:
-        last += 1
-        glue = glue if block.glue >= ANNOUNCED else min(glue, blocks[last].glue - ANNOUNCED)
-    mark = _mark(ruler.markdown[block.start : blocks[last].end])
+    block, glue, after = blocks[at], blocks[at].glue, at + 1
+    while block.glue < ANNOUNCED and after < len(blocks) and blocks[after].glue >= ANNOUNCED:
+        glue, after = min(glue, blocks[after].glue - ANNOUNCED), after + 1
+    mark = _mark(ruler.markdown[block.start : blocks[after - 1].end])
     for line in _between(block.start, block.end, LINE, ruler):
         for sentence in _between(*line, SENTENCE, ruler):
-            for first, after in _fitting(*sentence, ruler):
-                text = ruler.markdown[first:after].lstrip()
+            for first, last in _fitting(*sentence, ruler):
+                text = ruler.markdown[first:last].lstrip()
                 if first > block.start:
                     glue, mark = REST if text[:1].islower() else PART, _mark(text)
-                yield _Part(first, after, ruler.tokens(first, after), glue, mark)
+                yield _Part(first, last, ruler.tokens(first, last), glue, mark)
 
 
 def _cuts(parts: Sequence[_Part], ruler: Ruler) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from knowledge.documents import Chunk, Document, DocumentVersion, chunk_id
 from knowledge.embedder import Embedder
-from knowledge.splitter import MAX_TOKENS, split
+from knowledge.splitter import LONGEST_CHARACTERS, LONGEST_TOKENS, split
 
 __all__ = ["embedded_text", "make_chunks"]
 
@@ -20,11 +20,11 @@ def make_chunks(document: Document, version: DocumentVersion, embedder: Embedder
     """
 
     def room(path: tuple[str, ...]) -> int:
-        return min(MAX_TOKENS, embedder.max_tokens - embedder.count_tokens(_in_front(document.title, path)))
+        return min(LONGEST_TOKENS, embedder.max_tokens - embedder.count_tokens(_in_front(document.title, path)))
 
     seen: dict[tuple[tuple[str, ...], str], int] = {}
     chunks = []
-    for position, piece in enumerate(split(version.markdown, embedder.count_tokens, room)):
+    for position, piece in enumerate(split(version.markdown, embedder.count_tokens, room, LONGEST_CHARACTERS)):
         key = (piece.heading_path, piece.text)
         seen[key] = seen.get(key, -1) + 1
         name = chunk_id(document.id, document.title, *key, seen[key])

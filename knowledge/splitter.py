@@ -7,10 +7,13 @@ from itertools import groupby
 from knowledge.blocks import Block, read_blocks
 from knowledge.cuts import Ruler, cut_section
 
-__all__ = ["MAX_CHARACTERS", "MAX_TOKENS", "Piece", "split"]
+__all__ = ["LONGEST_CHARACTERS", "LONGEST_TOKENS", "MAX_CHARACTERS", "MAX_TOKENS", "Piece", "split"]
 
-MAX_CHARACTERS = 900  # about 150 words: four passages of it fit the prompt of a small model
-MAX_TOKENS = 200  # of the embedder's 256, so that title and headings fit in front
+MAX_CHARACTERS = 900  # about 150 words
+MAX_TOKENS = 200  # of the embedder's 256: title and headings always have room in front of it
+# Where title and headings leave room, a piece may be longer. Measured (benchmarks/chunking.py): finds a little more.
+LONGEST_CHARACTERS = 1100
+LONGEST_TOKENS = 230
 
 
 @dataclass(frozen=True)
