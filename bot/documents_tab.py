@@ -27,6 +27,7 @@ from bot.page_tables import documents_table, results_table
 from bot.service import Service
 from bot.sources_tab import SourcesTab
 from bot.uploads import UNSET, add_uploads
+from knowledge.audiences import PUBLIC
 
 __all__ = ["DocumentsTab"]
 
@@ -168,7 +169,8 @@ class DocumentsTab:
             hits: Rows = self.desk.search(query, HITS, day or "", asking or "")
         except OUR_ERRORS as error:
             return notice(str(error), "error")
-        return search_hits(hits) + quiet(STAGES)
+        asked = f"“{query.strip()}”, asked by {asking or PUBLIC}, as of {day or 'now'}."
+        return search_hits(hits) + quiet(f"{asked} {STAGES}")
 
     def _groups(self) -> list[str]:
         return [name for row in self.desk.list(True) for name in row["audience"].split(",")]
