@@ -30,7 +30,7 @@ class VectorIndex(Protocol):
         ...
 
     def query(self, parts: Iterable[str], vector: Vectors, top_k: int) -> list[tuple[str, float]]:
-        """The nearest ids of the parts with their cosine, best first; parts that do not exist have none."""
+        """The nearest ids of the parts with their best cosine, best first; parts that do not exist have none."""
         ...
 
     def delete(self, part: str, ids: Sequence[str]) -> None:
@@ -83,7 +83,8 @@ class VectorStore:
             found = self._do(
                 part, "query", query_embeddings=vector.reshape(1, -1), n_results=top_k, include=["distances"]
             )
-            best |= {i: 1.0 - float(d) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)}
+            for name, distance in zip(found["ids"][0], found["distances"][0], strict=True):
+                best[name] = max(best.get(name, -1.0), 1.0 - float(distance))
         return sorted(best.items(), key=lambda pair: -pair[1])[:top_k]
 
     def delete(self, part: str, ids: Sequence[str]) -> None:
@@ -239,8 +240,11 @@ class FakeVectorStore:
 
     def query(self, parts: Iterable[str], vector: Vectors, top_k: int) -> list[tuple[str, float]]:
         """See `VectorIndex.query`."""
-        scored = {i: float(v @ vector) for part in parts for i, v in self.parts.get(part, {}).items()}
-        return sorted(scored.items(), key=lambda pair: -pair[1])[:top_k]
+        best: dict[str, float] = {}
+        for part in parts:
+            for name, stored in self.parts.get(part, {}).items():
+                best[name] = max(best.get(name, -1.0), float(stored @ vector))
+        return sorted(best.items(), key=lambda pair: -pair[1])[:top_k]
 
     def delete(self, part: str, ids: Sequence[str]) -> None:
         """See `VectorIndex.delete`."""

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from knowledge import store as store_file
@@ -366,6 +366,7 @@ steps = st.lists(
 
 
 @settings(deadline=None, max_examples=12)
+@example([("upsert", "public.past", [0, 1, 2]), ("upsert", "public", [0, 1, 2])], ["public", "public.past"], 1)
 @given(steps, st.lists(st.sampled_from(PARTS), unique=True), st.integers(1, 30))
 def test_chroma_and_the_fake_do_the_same(tmp_path_factory, steps, parts, top_k):
     """Any sequence of writes, deletions and renewals leaves the same ids, vectors and nearest neighbours."""
