@@ -7,6 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
@@ -78,13 +79,11 @@ def _public_routes(service: Service, token: str) -> APIRouter:
     def open_document(
         document_id: str, version: int | None = None, start: int = 0, end: int = 0, key: str = ""
     ) -> HTMLResponse:
-        try:
+        with suppress(DocumentNotFound):
             found = desk.show(document_id, version)
             has_key = hmac.compare_digest(key.encode(), staff_key(token, found["id"]).encode())
             if has_key or _is_open(service.documents, found):
                 return HTMLResponse(document_page(found, start, end), headers=INERT)
-        except DocumentNotFound:
-            pass
         # The same words whether it is not there or not for everybody: nobody learns of it by asking.
         sentence = f"<p>There is no document '{html.escape(document_id)}' for everybody.</p>"
         return HTMLResponse(sentence, status_code=404, headers=INERT)

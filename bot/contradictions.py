@@ -17,8 +17,7 @@ def contradictions(documents: DocumentIndex, document_id: str, number: int | Non
     The version is stored already, so a fault of this look is logged and spoils nothing.
     """
     try:
-        newest = documents.catalog.last_number(document_id) if number is None else number
-        return [_sentence(conflict) for conflict in find_conflicts(documents, document_id, newest)]
+        return [_sentence(conflict) for conflict in find_conflicts(documents, document_id, number)]
     except KnowledgeError as error:
         log.warning("contradictions of %s were not looked for: %s", document_id, error)
         return []

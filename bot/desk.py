@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,18 +15,18 @@ from bot.answer import Answer
 from bot.contradictions import contradictions
 from bot.errors import QuestionError
 from bot.service import Service
-from bot.times import read_as_of, read_begin, read_end
+from bot.times import read_as_of, read_begin, read_end, when_given
 from knowledge.audiences import audience_of, who_asks
 from knowledge.calendar import FOREVER, Window
 from knowledge.documents import DocumentVersion, Terms
+from knowledge.indexing import Progress, silent
 from knowledge.source_readers import place_of
 from knowledge.source_registry import Source
 from knowledge.sync import SyncResult
 from tone_tuning.prompt import Message
 
-__all__ = ["ASK", "VERBS", "WORKS", "LocalDesk", "Progress", "Rows", "ignore"]
+__all__ = ["ASK", "VERBS", "WORKS", "LocalDesk", "Progress", "Rows", "read_terms"]
 
-Progress = Callable[[int, int, str], None]
 Rows = list[dict[str, Any]]  # named here, for the verb `list` hides the type in the class below
 # What a running server answers at once, and what it answers with progress first.
 VERBS = frozenset({
@@ -35,10 +35,6 @@ VERBS = frozenset({
 })  # fmt: skip
 WORKS = frozenset({"add", "rebuild", "sync", "plan_folder", "sync_folder"})
 ASK = "ask"  # and what it says piece by piece
-
-
-def ignore(done: int, total: int, name: str) -> None:
-    """The progress nobody watches."""
 
 
 class LocalDesk:
@@ -52,7 +48,7 @@ class LocalDesk:
     def add(
         self,
         path: Path | str,
-        on_progress: Progress = ignore,
+        on_progress: Progress = silent,
         begins: str = "",
         until: str = "",
         audience: str = "",
@@ -62,12 +58,7 @@ class LocalDesk:
         by: str = "",
     ) -> Rows:
         """Add a file or folder; one result for each file."""
-        terms = Terms(
-            effective_from=read_begin(begins) if begins else None,
-            effective_until=read_end(until) if until else None,
-            audience=audience or None, match=match, review_at=read_begin(review) if review else None,
-            uploaded_by=by, origin=str(Path(path).absolute()), note=note,
-        )  # fmt: skip
+        terms = read_terms(begins, until, audience, review, note, match, by, str(Path(path).absolute()))
         return [_plain(result) for result in self.service.documents.add_path(Path(path), on_progress, terms)]
 
     def conflicts(self, reference: str, version: int | None = None) -> Sequence[str]:
@@ -94,7 +85,7 @@ class LocalDesk:
                 "chunks": item.chunks,
                 "characters": item.characters,
             }
-            for item in self.service.documents.documents(everything, read_as_of(as_of) if as_of else None)
+            for item in self.service.documents.documents(everything, when_given(read_as_of, as_of))
         ]
 
     def show(self, reference: str, version: int | None = None, chunks: bool = False) -> dict[str, Any]:
@@ -102,7 +93,7 @@ class LocalDesk:
         documents = self.service.documents
         document = documents.get(reference)
         found = documents.version(document.id, version)
-        shown = {**_plain(document), **_dates(found), "title": found.title, "markdown": found.markdown}
+        shown = {**_plain(document), **_dates(found), "markdown": found.markdown}
         if chunks:
             shown["passages"] = [
                 {"section": " > ".join(c.heading_path), "text": c.text, "start": c.start, "page": c.page}
@@ -116,7 +107,7 @@ class LocalDesk:
 
     def search(self, query: str, top_k: int = 5, as_of: str = "", audience: str = "", window: int = 0) -> Rows:
         """Passages for a query with their scores, for an instant and an audience; see `Retriever.retrieve`."""
-        retriever = self.service.bot.retriever.within(read_as_of(as_of) if as_of else None, who_asks(audience))
+        retriever = self.service.bot.retriever.within(when_given(read_as_of, as_of), who_asks(audience))
         return [
             {
                 "document": found.document.source,
@@ -141,7 +132,7 @@ class LocalDesk:
         documents = self.service.documents
         document, now = documents.get(reference), documents.clock()
         return [
-            {**_dates(version), "title": version.title, "characters": len(version.markdown), **_force(window, now)}
+            {**_dates(version), "characters": len(version.markdown), **_force(window, now)}
             for version, window in documents.versions(document.id)
         ]
 
@@ -156,8 +147,7 @@ class LocalDesk:
 
     def rollback(self, reference: str, number: int, begins: str = "", by: str = "") -> dict[str, Any]:
         """Put an old text in force again, now or from a day on."""
-        moment = read_begin(begins) if begins else None
-        return _dates(self.service.documents.rollback(reference, number, moment, by))
+        return _dates(self.service.documents.rollback(reference, number, when_given(read_begin, begins), by))
 
     def withdraw(self, reference: str, number: int | None = None) -> dict[str, Any]:
         """Take a version back: the one in force by default."""
@@ -165,8 +155,7 @@ class LocalDesk:
 
     def expire(self, reference: str, until: str, number: int | None = None) -> dict[str, Any]:
         """Set the end of a version; "" takes it away."""
-        moment = read_end(until) if until else None
-        return _dates(self.service.documents.expire(reference, moment, number))
+        return _dates(self.service.documents.expire(reference, when_given(read_end, until), number))
 
     def describe(self, reference: str, audience: str = "", review: str = "") -> dict[str, Any]:
         """Change who may see a document, or when somebody should read it again.
@@ -176,8 +165,7 @@ class LocalDesk:
         """
         if not audience.strip() and not review.strip():
             raise QuestionError(f"Nothing is to change about '{reference}': name an audience or a review date.")
-        moment = read_begin(review) if review else None
-        return _plain(self.service.documents.describe(reference, audience or None, moment))
+        return _plain(self.service.documents.describe(reference, audience or None, when_given(read_begin, review)))
 
     def stale(self) -> Rows:
         """Documents past their review date, those first that most answers rest on."""
@@ -217,7 +205,7 @@ class LocalDesk:
         source = Source(name, kind, settings, every_seconds, audience_of(audience) if audience else "")
         return {"name": self.service.sources.add(source).source.name}
 
-    def sync(self, name: str, on_progress: Progress = ignore, force: bool = False) -> dict[str, Any]:
+    def sync(self, name: str, on_progress: Progress = silent, force: bool = False) -> dict[str, Any]:
         """Read a source now; what was added, changed, removed and left, by name, and a sentence for each fault."""
         return _synced(self.service.sources.sync(name, force, on_progress))
 
@@ -226,14 +214,14 @@ class LocalDesk:
         return [_plain(document) for document in self.service.sources.drop(name)]
 
     def plan_folder(
-        self, folder: Path | str, on_progress: Progress = ignore, audience: str = "", force: bool = False
+        self, folder: Path | str, on_progress: Progress = silent, audience: str = "", force: bool = False
     ) -> dict[str, Any]:
         """What `sync_folder` would do."""
         source = self._folder_source(folder, audience)
         return _synced(self.service.sources.plan(source, on_progress, force=force))
 
     def sync_folder(
-        self, folder: Path | str, on_progress: Progress = ignore, audience: str = "", force: bool = False
+        self, folder: Path | str, on_progress: Progress = silent, audience: str = "", force: bool = False
     ) -> dict[str, Any]:
         """Bring the documents of a folder up to its files; it is listed as a source that is read by hand."""
         source = self._folder_source(folder, audience)
@@ -270,7 +258,7 @@ class LocalDesk:
             self.service.documents.repair()
         return self.service.documents.verify()
 
-    def rebuild(self, on_progress: Progress = ignore) -> int:
+    def rebuild(self, on_progress: Progress = silent) -> int:
         """Both indexes anew from the catalog; how many passages there are."""
         return self.service.documents.rebuild(on_progress)
 
@@ -280,13 +268,33 @@ class LocalDesk:
         self, question: str, history: Sequence[Message] = (), as_of: str = "", audience: str = ""
     ) -> Iterator[str | dict[str, Any]]:
         """Pieces of the answer, then the whole answer as a dictionary."""
-        moment = read_as_of(as_of) if as_of else None
+        moment = when_given(read_as_of, as_of)
         for piece in self.service.bot.stream(question, history, moment, who_asks(audience)):
             yield json.loads(json.dumps(piece.to_dict())) if isinstance(piece, Answer) else piece
 
     def close(self) -> None:
         """Give back what is held."""
         self.service.close()
+
+
+def read_terms(
+    begins: str, until: str, audience: str, review: str, note: str, match: str = "", by: str = "", origin: str = ""
+) -> Terms:
+    """What a person says about documents to add; a text that is empty leaves what is there, or the default.
+
+    Raises:
+        QuestionError: a date is none.
+    """
+    return Terms(
+        effective_from=when_given(read_begin, begins),
+        effective_until=when_given(read_end, until),
+        audience=audience or None,
+        match=match,
+        review_at=when_given(read_begin, review),
+        uploaded_by=by,
+        origin=origin,
+        note=note,
+    )
 
 
 def _synced(result: SyncResult) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from bot.page_calendar import changes, dated_versions, document_head, passages, 
 from bot.page_parts import HIDDEN, attempt, audience_field, audiences, day_field, terms_fields
 from bot.page_tables import results_table
 from bot.service import Service
+from bot.times import day_of
 from bot.uploads import BY, UNSET, add_uploads
+from knowledge.documents import LIVE
 
 __all__ = ["VIEW", "DocumentDetails"]
 
@@ -140,9 +142,7 @@ class DocumentDetails:
         key, now = staff_key(self.token, found["id"]), self._now()
         choices, numbers = self._choices(versions), [version["version"] for version in versions]
         read, (old, new) = found["version"], (numbers[-2:] if len(numbers) > 1 else numbers * 2)
-        review = (
-            datetime.fromisoformat(found["review_at"]).astimezone().date().isoformat() if found["review_at"] else ""
-        )
+        review = day_of(found["review_at"]) if found["review_at"] else ""
         groups = [name for audience in known for name in audience.split(",")]
         return [
             gr.Tabs(selected="library"), gr.Column(visible=False), gr.Column(visible=True), "", found["id"],
@@ -249,10 +249,8 @@ class DocumentDetails:
         said += "as they were uploaded. "
         if answers:
             said += f"{_count(answers, 'past answer')} will not show any more what came from it. "
-        if found["collection"].startswith("source:"):
-            said += (
-                f"The source '{found['collection'].removeprefix('source:')}' may bring it back: remove it there too. "
-            )
+        if found["collection"].startswith(LIVE):
+            said += f"The source '{found['collection'].removeprefix(LIVE)}' may bring it back: remove it there too. "
         return notice(f"{said}This cannot be undone.", "warn")
 
     def _title(self, document: str) -> str:

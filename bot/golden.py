@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import QuestionError
-from bot.times import read_as_of
+from bot.times import read_as_of, when_given
 from knowledge.audiences import CUSTOMER, who_asks
 from knowledge.errors import TermsError
 from tone_tuning.prompt import Message
@@ -94,7 +94,7 @@ def _parse(line: str) -> tuple[GoldenQuestion | None, str]:
             must_contain=tuple(tuple(group) for group in row.get("must_contain") or ()),
             must_not_contain=tuple(row.get("must_not_contain") or ()),
             reference=row.get("reference", ""),
-            as_of=read_as_of(row["as_of"]) if row.get("as_of") else None,
+            as_of=when_given(read_as_of, row.get("as_of") or ""),
             audiences=who_asks(_audience(row)),
         ),
         "",

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from bot.errors import QuestionError
 
-__all__ = ["asked_day", "day_of", "last_day", "minute_of", "read_as_of", "read_begin", "read_end"]
+__all__ = ["asked_day", "day_of", "last_day", "minute_of", "read_as_of", "read_begin", "read_end", "when_given"]
 
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
           "december")  # fmt: skip
@@ -60,6 +60,11 @@ def read_as_of(text: str) -> datetime:
         QuestionError: it is no day and no time.
     """
     return _read(text, _last_instant)
+
+
+def when_given(read: Callable[[str], datetime], text: str) -> datetime | None:
+    """What `read` makes of a text; None of an empty one."""
+    return read(text) if text else None
 
 
 def day_of(moment: datetime | str) -> str:

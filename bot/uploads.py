@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bot import desk
 from bot.api import OUR_ERRORS
 from bot.contradictions import contradictions
 from bot.errors import HomeError
 from bot.page import day_text
 from bot.service import Service
-from bot.times import read_begin, read_end
 from knowledge.archives import SUFFIX
 from knowledge.documents import Terms
 from knowledge.indexing import FileResult
@@ -49,14 +49,7 @@ def read_terms(begins: str, until: str, audience: str, review: str, note: str) -
     Raises:
         QuestionError: a date is none.
     """
-    return Terms(
-        effective_from=read_begin(begins) if begins else None,
-        effective_until=read_end(until) if until else None,
-        audience=audience or None,
-        review_at=read_begin(review) if review else None,
-        uploaded_by=BY,
-        note=note.strip(),
-    )
+    return desk.read_terms(begins, until, audience, review, note.strip(), by=BY)
 
 
 def add_uploads(
@@ -109,15 +102,13 @@ def keep_transcripts(home: Path, file: Path) -> tuple[Path, int]:
 
 
 def _add_upload(service: Service, name: str, data: bytes, replaces: str | None, terms: Terms) -> list[Result]:
-    if not name.lower().endswith(SUFFIX):
-        try:
-            found = service.documents.add_bytes(name, data, replaces, terms)
-            return [(found.status, name, _sentence(service, found))]
-        except OUR_ERRORS as error:
-            return [("failed", name, str(error))]
-    if replaces:
+    is_archive = name.lower().endswith(SUFFIX)
+    if is_archive and replaces:
         return [("failed", name, NO_ARCHIVE)]
     try:
+        if not is_archive:
+            found = service.documents.add_bytes(name, data, replaces, terms)
+            return [(found.status, name, _sentence(service, found))]
         results = service.documents.add_archive(name, data, terms)
         return [(found.status, found.source, _sentence(service, found)) for found in results]
     except OUR_ERRORS as error:

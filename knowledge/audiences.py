@@ -5,7 +5,18 @@ from collections.abc import Iterable
 
 from knowledge.errors import TermsError
 
-__all__ = ["CUSTOMER", "INTERNAL", "PUBLIC", "STAFF", "audience_of", "may_see", "part_of", "parts_with", "who_asks"]
+__all__ = [
+    "CUSTOMER",
+    "INTERNAL",
+    "PUBLIC",
+    "STAFF",
+    "audience_of",
+    "may_see",
+    "part_of",
+    "parts_of",
+    "parts_with",
+    "who_asks",
+]
 
 PUBLIC, INTERNAL = "public", "internal"
 CUSTOMER = frozenset({PUBLIC})
@@ -52,6 +63,11 @@ def may_see(audience: str, asking: Iterable[str]) -> bool:
 def part_of(audience: str, is_past: bool = False) -> str:
     """The part of the vector store for passages of an audience; what is out of force lies apart."""
     return audience.replace(",", "_") + (f".{PAST}" if is_past else "")
+
+
+def parts_of(audiences: Iterable[str], with_past: bool) -> list[str]:
+    """The parts with the passages of several audiences, those with retired ones too if asked for."""
+    return [part_of(audience, past) for audience in audiences for past in ((False, True) if with_past else (False,))]
 
 
 def parts_with(part: str) -> set[str]:

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from knowledge.audiences import part_of
-from knowledge.calendar import Dates, Window, windows
-from knowledge.database import Database, moment, stamp
+from knowledge.calendar import Window, windows
+from knowledge.database import Database, stamp
 from knowledge.documents import Chunk, Document, DocumentSummary, DocumentVersion
 from knowledge.errors import DocumentNotFound
 from knowledge.lexical import WORDS_TABLE, search_words
 from knowledge.records import (
     CHUNK,
+    DATES,
     DOCUMENT,
     VERSION,
     Found,
     to_chunk,
+    to_dates,
     to_document,
     to_found,
     to_summary,
@@ -332,11 +334,10 @@ class Catalog:
 def _summary(versions: Sequence[tuple[Any, ...]], at: datetime) -> DocumentSummary:
     """Of all versions of a document in the order of their windows, those never in force first."""
     now = stamp(at)
-    following = [row[11] for row in versions if row[11] and row[11] > now]
     current = [row for row in versions if row[11] and row[11] <= now < row[12]]
     upcoming = [row for row in versions if row[11] and row[11] > now]
     shown = (current or upcoming or list(versions[-1:]))[0]
-    return to_summary(shown, following[0] if following else None, len(versions), at)
+    return to_summary(shown, upcoming[0][11] if upcoming else None, len(versions), at)
 
 
 def _place(db: sqlite3.Connection, version: DocumentVersion, chunks: Sequence[Chunk]) -> None:
@@ -361,12 +362,8 @@ def _place(db: sqlite3.Connection, version: DocumentVersion, chunks: Sequence[Ch
 
 def _date(db: sqlite3.Connection, document_id: str) -> None:
     """Write down when each version of a document is in force."""
-    rows = db.execute(
-        "SELECT version, effective_from, effective_until, withdrawn_at FROM versions WHERE document_id = ?",
-        (document_id,),
-    )
-    dates = [Dates(row[0], datetime.fromisoformat(row[1]), moment(row[2]), moment(row[3])) for row in rows.fetchall()]
-    for number, window in windows(dates).items():
+    rows = db.execute(f"SELECT {DATES} FROM versions WHERE document_id = ?", (document_id,)).fetchall()
+    for number, window in windows(list(map(to_dates, rows))).items():
         begins, ends = (stamp(window.begins), stamp(window.ends)) if window else (None, None)
         db.execute(
             "UPDATE versions SET begins = ?, ends = ? WHERE document_id = ? AND version = ?",

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from knowledge.audiences import PUBLIC, part_of
+from knowledge.audiences import PUBLIC, parts_of
 from knowledge.claims import Claim, find_claims
 from knowledge.documents import Chunk, Document
 from knowledge.embedder import Embedder
@@ -109,7 +109,7 @@ def _who_sees(documents: DocumentIndex, document: Document) -> frozenset[str]:
 
 def _pairs(documents: DocumentIndex, document: Document, scope: Scope, ours: dict[str, list[Claim]]) -> list[_Pair]:
     """Claims of near passages that have values of the same kinds, with what those say."""
-    vectors = documents.vectors.get([part_of(document.audience), part_of(document.audience, True)], sorted(ours))
+    vectors = documents.vectors.get(parts_of([document.audience], with_past=True), sorted(ours))
     near = _Near(documents, document, scope)
     pairs = []
     for name, claims in ours.items():
@@ -126,8 +126,7 @@ class _Near:
         self.documents, self.scope = documents, scope
         self.own = documents.catalog.chunk_ids(document.id)
         is_past = documents.clock() - scope.as_of > RECENT
-        audiences = documents.catalog.scopes.audiences(scope)
-        self.parts = [part_of(a, past) for a in audiences for past in ((False, True) if is_past else (False,))]
+        self.parts = parts_of(documents.catalog.scopes.audiences(scope), with_past=is_past)
         self._found: dict[str, Found | None] = {}
         self._claims: dict[str, list[Claim]] = {}
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 __all__ = [
+    "LIVE",
     "Chunk",
     "Document",
     "DocumentSummary",
@@ -14,6 +15,8 @@ __all__ = [
     "chunk_id",
     "document_id",
 ]
+
+LIVE = "source:"  # how the collections of live sources begin, but for folders
 
 
 @dataclass(frozen=True)

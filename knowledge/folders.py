@@ -10,7 +10,7 @@ from pathlib import Path
 
 from knowledge.errors import DocumentNotFound, StoreError
 
-__all__ = ["FoundFile", "find_files", "keep_original", "readable"]
+__all__ = ["FoundFile", "find_files", "is_in_archive", "keep_original", "readable"]
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,11 @@ def keep_original(folder: Path, data: bytes) -> None:
         raise StoreError(
             f"The original cannot be kept in '{folder}' ({error.strerror}): free space or check permissions."
         ) from error
+
+
+def is_in_archive(path: Path) -> bool:
+    """Whether one of the folders above `path` is really a ZIP that is there."""
+    return any(parent.suffix.lower() == ".zip" and parent.is_file() for parent in path.parents)
 
 
 def readable(name: str) -> str:

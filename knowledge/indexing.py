@@ -12,26 +12,20 @@ from knowledge.bounded import BoundedConverter
 from knowledge.calendar import Window, period
 from knowledge.catalog import Catalog
 from knowledge.converters import Convert, check_file, convert
-from knowledge.documents import Chunk, Document, DocumentSummary, DocumentVersion, Terms
+from knowledge.documents import LIVE, Chunk, Document, DocumentSummary, DocumentVersion, Terms
 from knowledge.embedder import Embedder
 from knowledge.errors import ConversionError, DocumentNotFound, KnowledgeError, TermsError
-from knowledge.folders import FoundFile, find_files, readable
+from knowledge.folders import FoundFile, find_files, is_in_archive, readable
 from knowledge.intake import FileResult, Intake, Prepared
-from knowledge.passage_index import EMBED_TOGETHER, PassageIndex
+from knowledge.passage_index import EMBED_TOGETHER, PassageIndex, Progress, silent
 from knowledge.retriever import Retriever
 from knowledge.store import VectorIndex, VectorStore
 from knowledge.upkeep import erase, faults, finish_erasure, rebuild, repair
 
-__all__ = ["UPLOADS", "DocumentIndex", "FileResult", "open_knowledge"]
+__all__ = ["UPLOADS", "DocumentIndex", "FileResult", "Progress", "open_knowledge", "silent"]
 
 UPLOADS = "uploads"
-LIVE = "source:"  # how the collections of live sources begin
 PLAIN = Terms()
-Progress = Callable[[int, int, str], None]
-
-
-def silent(done: int, total: int, name: str) -> None:
-    """The progress nobody watches."""
 
 
 class DocumentIndex:
@@ -143,14 +137,7 @@ class DocumentIndex:
         """
         with self.passages.changing:
             document, now = self.get(reference), self.clock()
-            version = self.catalog.in_force(document.id, now)
-            if number is not None:
-                version = self.catalog.version(document.id, number)
-            if version is None:
-                raise TermsError(f"No version of '{document.source}' is in force: there is nothing to withdraw.")
-            window = self.catalog.windows(document.id)[version.version]
-            if window is None or window.ends <= now:
-                raise TermsError(f"Version {version.version} of '{document.source}' is not in force and will not be.")
+            version = self._alive(document, number, now, "there is nothing to withdraw.", "")
             changed = replace(version, withdrawn_at=now)
             self._change(document, [changed])
             return changed
@@ -164,16 +151,8 @@ class DocumentIndex:
         """
         with self.passages.changing:
             document, now = self.get(reference), self.clock()
-            found = self.catalog.in_force(document.id, now)
-            version = self.catalog.version(document.id, number) if number is not None else found
-            if version is None:
-                raise TermsError(f"No version of '{document.source}' is in force: name one with its number.")
-            window = self.catalog.windows(document.id)[version.version]
-            if window is None or window.ends <= now:
-                raise TermsError(
-                    f"Version {version.version} of '{document.source}' is not in force and will not be: "
-                    "roll back to it to have its text again."
-                )
+            again = "roll back to it to have its text again."
+            version = self._alive(document, number, now, "name one with its number.", again)
             period(version.effective_from, until, now)
             if until is not None and until < now:
                 raise TermsError(f"The end {until:%Y-%m-%d %H:%M} is past: to end it now, withdraw it.")
@@ -294,6 +273,20 @@ class DocumentIndex:
     def _now(self) -> datetime:
         return self.clock()
 
+    def _alive(
+        self, document: Document, number: int | None, now: datetime, if_none: str, if_over: str
+    ) -> DocumentVersion:
+        """A version that is in force (the default) or will be; else an error with what to do."""
+        current = self.catalog.in_force(document.id, now)
+        version = current if number is None else self.catalog.version(document.id, number)
+        if version is None:
+            raise TermsError(f"No version of '{document.source}' is in force: {if_none}")
+        window = self.catalog.windows(document.id)[version.version]
+        if window is None or window.ends <= now:
+            said = f"Version {version.version} of '{document.source}' is not in force and will not be"
+            raise TermsError(f"{said}: {if_over}" if if_over else f"{said}.")
+        return version
+
     def _change(self, document: Document, versions: Sequence[DocumentVersion]) -> None:
         with self.passages.in_step([document.id]):
             self.catalog.change_versions(versions)
@@ -388,4 +381,4 @@ def _collection_name(embedder: str) -> str:
 
 def _is_there(place: Path) -> bool:
     """Whether a document's file exists, or the archive that it is a member of."""
-    return place.is_file() or any(parent.suffix.lower() == ".zip" and parent.is_file() for parent in place.parents)
+    return place.is_file() or is_in_archive(place)

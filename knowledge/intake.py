@@ -76,7 +76,7 @@ class Intake:
         begins = period(terms.effective_from, terms.effective_until, now)
         known = self.catalog.ever(identity)
         current = self.catalog.in_force(identity, now)
-        if known and (same := self._stored(identity, original, terms, now)):
+        if known and (same := self._stored(identity, current, original, terms, now)):
             return self._unchanged(known, same, terms)
         converted = self.convert(name, data)
         document = _described(known or Document(identity, *target, ""), converted.title, terms)
@@ -93,13 +93,16 @@ class Intake:
         if not _is_text(target):
             return False
         identity = document_id(*target)
-        known = self.catalog.ever(identity)
-        same = self._stored(identity, hashlib.sha256(data).hexdigest(), terms, self.clock())
+        known, now = self.catalog.ever(identity), self.clock()
+        current = self.catalog.in_force(identity, now)
+        same = self._stored(identity, current, hashlib.sha256(data).hexdigest(), terms, now)
         return known is not None and same is not None and _described(known, known.title, terms) == known
 
-    def _stored(self, identity: str, original: str, terms: Terms, now: datetime) -> DocumentVersion | None:
-        """The version of these bytes and dates that is in force or to come."""
-        stored = (self.catalog.in_force(identity, now), *self.catalog.upcoming(identity, now))
+    def _stored(
+        self, identity: str, current: DocumentVersion | None, original: str, terms: Terms, now: datetime
+    ) -> DocumentVersion | None:
+        """The version of these bytes and dates that is in force (`current`) or to come."""
+        stored = (current, *self.catalog.upcoming(identity, now))
         return next((v for v in stored if v and v.original_hash == original and _has_dates(v, terms)), None)
 
     def _unchanged(self, known: Document, version: DocumentVersion, terms: Terms) -> Prepared | FileResult:

@@ -16,13 +16,18 @@ from knowledge.embedder import Embedder
 from knowledge.errors import KnowledgeError, StoreError
 from knowledge.intake import FileResult, Prepared
 from knowledge.passages import embedded_text, make_chunks
-from knowledge.store import VectorIndex
+from knowledge.store import VectorIndex, Vectors
 
-__all__ = ["EMBED_TOGETHER", "PassageIndex"]
+__all__ = ["EMBED_TOGETHER", "PassageIndex", "Progress", "silent"]
 
 EMBED_TOGETHER = 256  # chunks of several files in one call: short files would waste the batches
 Counted = Callable[[int, int], None]
+Progress = Callable[[int, int, str], None]  # done, in all, name
 log = logging.getLogger(__name__)
+
+
+def silent(done: int, total: int, name: str) -> None:
+    """The progress nobody watches."""
 
 
 class PassageIndex:
@@ -94,10 +99,7 @@ class PassageIndex:
             on_progress(at, len(names))
             found = self.catalog.titled_chunks(names[at : at + EMBED_TOGETHER])
             vectors = self.embedder.embed([embedded_text(title, chunk) for title, chunk in found])
-            ids = [chunk.id for _, chunk in found]
-            for part in {wanted[name] for name in ids}:
-                rows = [row for row, name in enumerate(ids) if wanted[name] == part]
-                into.upsert(part, [ids[row] for row in rows], vectors[rows])
+            _upsert(into, [(wanted[chunk.id], chunk.id) for _, chunk in found], vectors)
         on_progress(len(names), len(names))
 
     def _place_vectors(self) -> tuple[int, int]:
@@ -135,9 +137,7 @@ class PassageIndex:
             return
         vectors = self.embedder.embed([text for _, _, text in unseen])
         written |= {name: part for part, name, _ in unseen}
-        for part in {part for part, _, _ in unseen}:
-            rows = [row for row, item in enumerate(unseen) if item[0] == part]
-            self.vectors.upsert(part, [unseen[row][1] for row in rows], vectors[rows])
+        _upsert(self.vectors, [(part, name) for part, name, _ in unseen], vectors)
 
     def _commit(self, item: Prepared, known: dict[str, str]) -> FileResult:
         document = item.document
@@ -173,10 +173,8 @@ class PassageIndex:
     def _copy(self, part: str, moves: dict[str, str]) -> None:
         """Vectors of a part into others (id -> part)."""
         found = self.vectors.get(parts_with(part), sorted(moves))
-        for target in sorted(set(moves.values())):
-            names = [name for name in found if moves[name] == target]
-            if names:
-                self.vectors.upsert(target, names, np.stack([found[name] for name in names]))
+        if found:
+            _upsert(self.vectors, [(moves[name], name) for name in found], np.stack(list(found.values())))
 
     def split_again(self, version: DocumentVersion) -> None:
         """Give a stored version the passages that follow from its text; their vectors are another matter."""
@@ -184,3 +182,10 @@ class PassageIndex:
         if document:
             chunks = make_chunks(replace(document, title=version.title), version, self.embedder)
             self.catalog.place_again(version, chunks)
+
+
+def _upsert(into: VectorIndex, places: Sequence[tuple[str, str]], vectors: Vectors) -> None:
+    """Write vectors, one for each (part, passage id), part by part."""
+    for part in sorted({part for part, _ in places}):
+        rows = [row for row, (its_part, _) in enumerate(places) if its_part == part]
+        into.upsert(part, [places[row][1] for row in rows], vectors[rows])

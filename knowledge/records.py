@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from knowledge.calendar import FOREVER, Window
+from knowledge.calendar import FOREVER, Dates, Window
 from knowledge.database import moment, stamp
 from knowledge.documents import Chunk, Document, DocumentSummary, DocumentVersion
 
 __all__ = [
-    "CHUNK", "DOCUMENT", "VERSION", "Found", "to_chunk", "to_document", "to_found", "to_summary", "to_version",
-    "to_window", "version_row",
+    "CHUNK", "DATES", "DOCUMENT", "VERSION", "Found", "to_chunk", "to_dates", "to_document", "to_found", "to_summary",
+    "to_version", "to_window", "version_row",
 ]  # fmt: skip
 
 DOCUMENT = "d.id, d.collection, d.source, d.title, d.audience, d.review_at"
@@ -20,6 +20,7 @@ VERSION = (
     "v.document_id, v.version, v.content_hash, v.added_at, v.markdown, v.original_hash, v.title, v.effective_from, "
     "v.effective_until, v.withdrawn_at, v.uploaded_by, v.origin, v.note"
 )
+DATES = "version, effective_from, effective_until, withdrawn_at"
 CHUNK = 'p.id, p.document_id, l.version, l.position, p.text, p.heading_path, l.start, l."end", l.page'
 Row = Sequence[Any]
 Found = tuple[Chunk, Document, datetime, datetime | None]  # a passage with the dates of its version
@@ -55,6 +56,11 @@ def to_found(row: Row) -> Found:
     """From the columns CHUNK, DOCUMENT and the title, begin and end of the version."""
     document = replace(to_document(row[9:15]), title=row[15])
     return to_chunk(row[:9]), document, _certain(row[16]), moment(row[17])
+
+
+def to_dates(row: Row) -> Dates:
+    """From the columns DATES."""
+    return Dates(row[0], _certain(row[1]), moment(row[2]), moment(row[3]))
 
 
 def to_window(begins: str | None, ends: str | None) -> Window | None:

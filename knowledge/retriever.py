@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from knowledge.audiences import CUSTOMER, part_of
+from knowledge.audiences import CUSTOMER, parts_of
 from knowledge.catalog import Catalog
 from knowledge.documents import RetrievedChunk
 from knowledge.embedder import Embedder
@@ -120,8 +120,7 @@ class Retriever:
 
     def _parts(self, scope: Scope, is_past: bool) -> list[str]:
         """The parts of the vector store to search; the one with retired passages only if the past is asked for."""
-        allowed = self.catalog.scopes.audiences(scope)
-        return [part_of(audience, past) for audience in allowed for past in ((False, True) if is_past else (False,))]
+        return parts_of(self.catalog.scopes.audiences(scope), with_past=is_past)
 
     def _scored(self, passages: Sequence[RetrievedChunk]) -> list[RetrievedChunk]:
         if self.stages.fusion == "convex":

@@ -49,11 +49,17 @@ class ScopeTables:
         self.database = database
         self._kept: list[_Kept] = []
         self._made = 0
+        self._stored: tuple[int, tuple[str, ...]] = (-1, ())  # changes so far, and the audiences of all documents
 
     def audiences(self, scope: Scope) -> tuple[str, ...]:
         """The audiences of stored documents that the scope may see."""
-        rows = self.database.read("SELECT DISTINCT audience FROM documents ORDER BY audience")
-        return tuple(audience for (audience,) in rows if may_see(audience, scope.audiences))
+        changes, stored = self._stored
+        if changes != self.database.changes:
+            changes = self.database.changes
+            rows = self.database.read("SELECT DISTINCT audience FROM documents ORDER BY audience")
+            stored = tuple(audience for (audience,) in rows)
+            self._stored = (changes, stored)
+        return tuple(audience for audience in stored if may_see(audience, scope.audiences))
 
     def table(self, scope: Scope) -> str:
         """The name of a table with a column `number`: every passage in force for the scope. Hold the lock."""

@@ -7,10 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from knowledge.addresses import AddressPolicy, host_entry, list_hosts, read_address
-from knowledge.archives import SUFFIX as ZIP
 from knowledge.converters import FORMATS, check_file
 from knowledge.errors import AddressRefused, SourceError
-from knowledge.folders import find_files, readable
+from knowledge.folders import find_files, is_in_archive, readable
 from knowledge.rows import Row, TableQuery, check_query, read_rows, shown_url
 from knowledge.sitemaps import MAX_PAGES, list_pages
 from knowledge.source_registry import ItemState, Source
@@ -213,7 +212,7 @@ class _FolderReader:
         try:
             path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            return not any(parent.suffix.lower() == ZIP and parent.is_file() for parent in path.parents)
+            return not is_in_archive(path)
         except OSError as error:
             raise SourceError(f"'{readable(key)}' cannot be looked for ({error.strerror}): it is kept.") from error
         if key in self.skipped:

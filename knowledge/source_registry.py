@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from knowledge.database import Database, moment, stamp
+from knowledge.documents import LIVE
 from knowledge.errors import SourceError, SourceNotFound, StoreError
 from knowledge.folders import readable
 
@@ -49,7 +50,7 @@ class Source:
     @property
     def collection(self) -> str:
         """The collection of its documents."""
-        return str(Path(self.settings["path"]).resolve()) if self.kind == "folder" else f"source:{self.name}"
+        return str(Path(self.settings["path"]).resolve()) if self.kind == "folder" else f"{LIVE}{self.name}"
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,18 @@
 """Upkeep of the indexes: proof that catalog, vectors and word index agree, repair, rebuilding, and true erasure."""
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from knowledge.audiences import parts_with
-from knowledge.calendar import Dates, windows
+from knowledge.calendar import windows
 from knowledge.catalog import Catalog
-from knowledge.database import moment
 from knowledge.documents import Document
 from knowledge.errors import StoreError
-from knowledge.passage_index import PassageIndex
-from knowledge.records import to_window
+from knowledge.passage_index import PassageIndex, Progress, silent
+from knowledge.records import DATES, to_dates, to_window
 from knowledge.store import VectorIndex, Vectors
 
 __all__ = ["catalog_faults", "erase", "faults", "finish_erasure", "rebuild", "repair"]
@@ -24,7 +21,6 @@ SAMPLE = 100  # vectors that are searched for: an index may have lost what its l
 MISSED = 0.1  # of them; a search that is approximate misses some, 15 in 367 of equally distant ones
 COPY_TOGETHER = 1000
 ERASING = "erasing"  # setting: something was forgotten and its bytes are still on disk
-Progress = Callable[[int, int, str], None]
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +44,7 @@ def repair(index: PassageIndex) -> None:
             index.embed_all()
 
 
-def rebuild(index: PassageIndex, on_progress: Progress = lambda done, total, name: None) -> int:
+def rebuild(index: PassageIndex, on_progress: Progress = silent) -> int:
     """Both indexes from the stored texts alone, split anew; the old ones answer until then. Returns the passages."""
     with index.changing:
         catalog = index.catalog
@@ -122,14 +118,14 @@ def catalog_faults(catalog: Catalog) -> list[str]:
 
 def _vector_faults(index: PassageIndex) -> list[str]:
     try:
-        return _misplaced_vectors(index) + _unfindable(index)
+        stored = index.vectors.ids()
+        return _misplaced_vectors(index, stored) + _unfindable(index.vectors, stored)
     except StoreError as error:
         return [str(error)]
 
 
-def _misplaced_vectors(index: PassageIndex) -> list[str]:
+def _misplaced_vectors(index: PassageIndex, stored: dict[str, set[str]]) -> list[str]:
     wanted = index.catalog.placement(index.clock())
-    stored = index.vectors.ids()
     present: dict[str, set[str]] = {}
     for part, names in stored.items():
         for name in names:
@@ -143,13 +139,13 @@ def _misplaced_vectors(index: PassageIndex) -> list[str]:
     return [f"The vectors lack {lacking} passages, have {stray} that are gone and {wrong} in a wrong part."]
 
 
-def _unfindable(index: PassageIndex) -> list[str]:
+def _unfindable(vectors: VectorIndex, stored: dict[str, set[str]]) -> list[str]:
     """Whether the vectors of an even sample of each part find themselves."""
     found = []
-    for part, names in index.vectors.ids().items():
+    for part, names in stored.items():
         step = max(1, -(-len(names) // SAMPLE))
-        sample = index.vectors.get([part], sorted(names)[::step])
-        lost = sum(not _finds_itself(index.vectors, part, name, vector) for name, vector in sample.items())
+        sample = vectors.get([part], sorted(names)[::step])
+        lost = sum(not _finds_itself(vectors, part, name, vector) for name, vector in sample.items())
         if lost > MISSED * len(sample):
             found.append(f"{lost} of {len(sample)} vectors that were searched for in '{part}' were not found.")
     return found
@@ -173,14 +169,12 @@ def _misplaced(catalog: Catalog) -> list[tuple[str, int]]:
 def _misdated(catalog: Catalog) -> list[tuple[str, int]]:
     """Versions whose stored window is another than the calendar's."""
     rows: dict[str, list[tuple[Any, ...]]] = {}
-    for row in catalog.database.read(
-        "SELECT document_id, version, effective_from, effective_until, withdrawn_at, begins, ends FROM versions"
-    ):
-        rows.setdefault(row[0], []).append(row)
+    for row in catalog.database.read(f"SELECT {DATES}, begins, ends, document_id FROM versions"):
+        rows.setdefault(row[6], []).append(row)
     wrong = []
     for document_id, versions in rows.items():
-        right = windows([Dates(r[1], datetime.fromisoformat(r[2]), moment(r[3]), moment(r[4])) for r in versions])
-        wrong += [(document_id, r[1]) for r in versions if right[r[1]] != to_window(r[5], r[6])]
+        right = windows(list(map(to_dates, versions)))
+        wrong += [(document_id, r[0]) for r in versions if right[r[0]] != to_window(r[4], r[5])]
     return wrong
 
 

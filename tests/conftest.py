@@ -39,6 +39,15 @@ def prepared_base(pytestconfig):
     return prepare_base(DEFAULT_BASE, models)
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium for all tests of a file."""
+    from tests.page_server import open_browser
+
+    with open_browser() as browser:
+        yield browser
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory):
     """A random two-layer Llama-architecture model with the default base's tokenizer and chat template."""

@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
@@ -22,8 +23,27 @@ from knowledge.retriever import Retriever
 from knowledge.store import FakeVectorStore, VectorIndex
 
 __all__ = [
-    "BAD", "ENCRYPTED_DOCX", "ENCRYPTED_PDF", "FILES", "agree", "bomb", "docx", "eml", "make_index", "parts_of", "pdf",
-    "pptx", "search", "vector_ids", "with_parts", "xlsx", "zipped",
+    "BAD",
+    "ENCRYPTED_DOCX",
+    "ENCRYPTED_PDF",
+    "FILES",
+    "RETURNS",
+    "agree",
+    "bomb",
+    "checked_index",
+    "docx",
+    "eml",
+    "make_index",
+    "parts_of",
+    "pdf",
+    "pptx",
+    "search",
+    "statuses",
+    "vector_ids",
+    "with_parts",
+    "write",
+    "xlsx",
+    "zipped",
 ]  # fmt: skip
 
 # One blank page with the user password "secret", by pypdf 5 with RC4-40, zlib and base64 around it.
@@ -258,3 +278,27 @@ BAD = {
     "wrong.docx": b"<p>no docx</p>",
     "wrong.txt": docx("A letter."),
 }
+
+RETURNS = "# Returns\n\n## Time\n\nYou have 45 days.\n\n## Cost\n\nReturning is free.\n"
+
+
+@contextmanager
+def checked_index(home, **others):
+    """An index whose catalog, vectors and word index still agree when the test is over; see `make_index`."""
+    index = make_index(home, **others)
+    yield index
+    assert agree(index)
+    index.close()
+
+
+def write(folder, source, content=RETURNS):
+    """A file in a folder or one of its subfolders; returns its path."""
+    path = folder / source
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def statuses(results):
+    """What became of each file, by its source."""
+    return {result.source: result.status for result in results}

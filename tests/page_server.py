@@ -6,9 +6,12 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import pytest
+
 from tests.conftest import ROOT
 
-__all__ = ["ask", "find_chromium", "open_browser", "open_document", "open_tab", "serve_page", "show", "upload"]
+__all__ = ["BROWSER", "ask", "find_chromium", "home_with", "open_browser", "open_document", "open_tab",
+           "serve_page", "show", "upload", "watched_tab"]  # fmt: skip
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update"]  # fmt: skip
@@ -65,6 +68,29 @@ def open_tab(browser, url, width=1280, height=900):
     tab.wait_for_selector("#question textarea")
     yield tab
     context.close()
+
+
+BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(find_chromium() is None, reason="Chromium is not installed"),
+]
+
+
+@contextmanager
+def watched_tab(browser, url, **size):
+    """`open_tab`, after which nothing was complained about and no other host was called."""
+    with open_tab(browser, url, **size) as tab:
+        yield tab
+        assert tab.faults == []
+        assert tab.hosts == {url.removeprefix("http://")}
+
+
+def home_with(prepared_base, place):
+    """A home folder that has the prepared base already."""
+    home = place / "home"
+    home.mkdir()
+    (home / "models").symlink_to(prepared_base.path.parent)
+    return home
 
 
 def ask(tab, question):

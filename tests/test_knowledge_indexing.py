@@ -11,17 +11,13 @@ from knowledge.embedder import HashEmbedder
 from knowledge.errors import DocumentNotFound
 from knowledge.indexing import open_knowledge
 from tests.clock import Clock, day
-from tests.knowledge_files import FILES, agree, make_index, pdf, search, vector_ids, zipped
-
-RETURNS = "# Returns\n\n## Time\n\nYou have 45 days.\n\n## Cost\n\nReturning is free.\n"
+from tests.knowledge_files import FILES, RETURNS, agree, checked_index, pdf, search, statuses, vector_ids, write, zipped
 
 
 @pytest.fixture
 def index(tmp_path):
-    index = make_index(tmp_path / "home")
-    yield index
-    assert agree(index)
-    index.close()
+    with checked_index(tmp_path / "home") as index:
+        yield index
 
 
 @pytest.fixture
@@ -31,21 +27,10 @@ def folder(tmp_path):
     return folder
 
 
-def write(folder, source, content=RETURNS):
-    path = folder / source
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
 def state(index):
     """All that adding can change."""
     versions = {d.id: index.versions(d.id) for d in index.catalog.all_documents()}
     return index.documents(), versions, index.vectors.ids(), sorted(index.originals.iterdir())
-
-
-def statuses(results):
-    return {result.source: result.status for result in results}
 
 
 def test_a_folder_of_all_formats_is_added_and_answers(index, folder):

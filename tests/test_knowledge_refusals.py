@@ -10,17 +10,13 @@ import pytest
 from knowledge.converters import MAX_BYTES
 from knowledge.documents import Terms
 from knowledge.errors import DocumentNotFound, StoreError, TermsError
-from tests.knowledge_files import BAD, agree, make_index, search, vector_ids, zipped
-
-RETURNS = "# Returns\n\n## Time\n\nYou have 45 days.\n\n## Cost\n\nReturning is free.\n"
+from tests.knowledge_files import BAD, checked_index, search, statuses, vector_ids, write, zipped
 
 
 @pytest.fixture
 def index(tmp_path):
-    index = make_index(tmp_path / "home")
-    yield index
-    assert agree(index)
-    index.close()
+    with checked_index(tmp_path / "home") as index:
+        yield index
 
 
 @pytest.fixture
@@ -28,17 +24,6 @@ def folder(tmp_path):
     folder = tmp_path / "docs"
     folder.mkdir()
     return folder
-
-
-def write(folder, source, content=RETURNS):
-    path = folder / source
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def statuses(results):
-    return {result.source: result.status for result in results}
 
 
 def test_terms_that_cannot_be_stop_the_folder_before_the_first_file(index, folder):

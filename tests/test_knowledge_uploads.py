@@ -6,7 +6,7 @@ from knowledge.audiences import STAFF
 from knowledge.documents import Terms
 from knowledge.errors import DocumentNotFound
 from tests.clock import Clock, day
-from tests.knowledge_files import BAD, agree, docx, make_index, search, vector_ids, zipped
+from tests.knowledge_files import BAD, checked_index, docx, search, vector_ids, write, zipped
 
 RETURNS = b"# Returns\n\n## Time\n\nYou have 45 days.\n\n## Cost\n\nReturning is free.\n"
 LATER = RETURNS.replace(b"45", b"60")
@@ -20,18 +20,14 @@ def clock():
 
 @pytest.fixture
 def index(tmp_path, clock):
-    index = make_index(tmp_path / "home", clock=clock)
-    yield index
-    assert agree(index)
-    index.close()
+    with checked_index(tmp_path / "home", clock=clock) as index:
+        yield index
 
 
 def folder_with(tmp_path, *sources):
     """A folder with a file of that text at each source."""
     for source in sources:
-        path = tmp_path / "docs" / source
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(RETURNS)
+        write(tmp_path / "docs", source, RETURNS)
     return tmp_path / "docs"
 
 

@@ -8,7 +8,7 @@ from knowledge.documents import Terms
 from knowledge.errors import DocumentNotFound, TermsError
 from knowledge.retriever import Retriever
 from tests.clock import Clock, day
-from tests.knowledge_files import agree, make_index, vector_ids
+from tests.knowledge_files import agree, checked_index, vector_ids
 
 NAME = "returns.md"
 
@@ -24,10 +24,8 @@ def clock():
 
 @pytest.fixture
 def index(tmp_path, clock):
-    index = make_index(tmp_path / "home", clock=clock)
-    yield index
-    assert agree(index)
-    index.close()
+    with checked_index(tmp_path / "home", clock=clock) as index:
+        yield index
 
 
 @pytest.fixture

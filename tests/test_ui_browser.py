@@ -7,21 +7,26 @@ import pytest
 from bot.service import EXAMPLES, open_adapters
 from bot.settings import Settings
 from tests.fake_service import write_transcripts
-from tests.page_server import ask, find_chromium, open_browser, open_document, open_tab, serve_page, show, upload
+from tests.page_server import (
+    BROWSER,
+    ask,
+    home_with,
+    open_document,
+    open_tab,
+    serve_page,
+    show,
+    upload,
+    watched_tab,
+)
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(find_chromium() is None, reason="Chromium is not installed"),
-]
+pytestmark = BROWSER
 RETURN = "How long do I have to return a kettle?"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, prepared_base, real_adapter):
     """A home with the prepared base and two voices more than the shipped one."""
-    home = tmp_path_factory.mktemp("browser") / "home"
-    home.mkdir()
-    (home / "models").symlink_to(prepared_base.path.parent)
+    home = home_with(prepared_base, tmp_path_factory.mktemp("browser"))
     adapters = open_adapters(Settings(home=home))
     adapters.add(real_adapter), adapters.add(real_adapter)
     return home
@@ -34,18 +39,10 @@ def server(home):
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
-
-
 @pytest.fixture
 def tab(browser, server):
-    with open_tab(browser, server.url) as tab:
+    with watched_tab(browser, server.url) as tab:
         yield tab
-        assert tab.faults == []
-        assert tab.hosts == {server.url.removeprefix("http://")}
 
 
 def in_transit(home):

@@ -5,12 +5,19 @@ from datetime import date, timedelta
 import pytest
 
 from bot.page import day_text
-from tests.page_server import ask, find_chromium, open_browser, open_document, open_tab, serve_page, show, upload
+from tests.page_server import (
+    BROWSER,
+    ask,
+    home_with,
+    open_document,
+    open_tab,
+    serve_page,
+    show,
+    upload,
+    watched_tab,
+)
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(find_chromium() is None, reason="Chromium is not installed"),
-]
+pytestmark = BROWSER
 LOANS = "# {0} loans\n\n## How long\n\nYou can borrow a {1} for {2} days. Bring it back dry and clean.\n"
 
 
@@ -22,25 +29,15 @@ def day(days):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, prepared_base):
     """The page with the example company."""
-    home = tmp_path_factory.mktemp("calendar") / "home"
-    home.mkdir()
-    (home / "models").symlink_to(prepared_base.path.parent)
+    home = home_with(prepared_base, tmp_path_factory.mktemp("calendar"))
     with serve_page(home, "--example") as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
-
-
 @pytest.fixture
 def tab(browser, server):
-    with open_tab(browser, server.url, height=800) as tab:
+    with watched_tab(browser, server.url, height=800) as tab:
         yield tab
-        assert tab.faults == []
-        assert tab.hosts == {server.url.removeprefix("http://")}
 
 
 def add(tab, tmp_path, thing, days, **terms):

@@ -9,22 +9,25 @@ import pytest
 from bot.errors import BotError
 from bot.home import read_server
 from bot.remote import RemoteDesk
-from tests.page_server import ask, find_chromium, open_browser, open_tab, serve_page, show
+from tests.page_server import (
+    BROWSER,
+    ask,
+    home_with,
+    open_tab,
+    serve_page,
+    show,
+    watched_tab,
+)
 from tests.web_servers import html, serve
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(find_chromium() is None, reason="Chromium is not installed"),
-]
+pytestmark = BROWSER
 UMBRELLA = "How long can I borrow an umbrella?"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, prepared_base):
     """A home with the prepared base and no documents."""
-    home = tmp_path_factory.mktemp("sources") / "home"
-    home.mkdir()
-    (home / "models").symlink_to(prepared_base.path.parent)
+    home = home_with(prepared_base, tmp_path_factory.mktemp("sources"))
     return home
 
 
@@ -34,18 +37,10 @@ def server(home):
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
-
-
 @pytest.fixture
 def tab(browser, server):
-    with open_tab(browser, server.url, height=800) as tab:
+    with watched_tab(browser, server.url, height=800) as tab:
         yield tab
-        assert tab.faults == []
-        assert tab.hosts == {server.url.removeprefix("http://")}
 
 
 @pytest.fixture
