@@ -8,6 +8,7 @@ date and audience: a tenth of the documents are for staff, a tenth have a past v
 
 import argparse
 import json
+import os
 import random
 import re
 import resource
@@ -17,6 +18,8 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the server sets it, before torch is loaded
 
 import numpy as np
 from numpy.typing import NDArray

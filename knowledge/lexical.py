@@ -7,6 +7,10 @@ from typing import Any
 __all__ = ["WORDS_TABLE", "search_words", "searched_words"]
 
 MOST_WORDS = 64
+# Where there are many passages, a word that over a tenth of them have costs most of the time and hardly changes the
+# order: over 60,000 passages 0.99 of the ten best stayed, and the slowest searches took 18 instead of 28 ms.
+MANY_PASSAGES = 20_000
+FREQUENT = 0.1
 # Words in the title or a heading count as those of the text: to count them double cost 1 to 3 points of recall.
 # The plus keeps SQLite from looking up the words once for each passage of the scope.
 RANKED = (
@@ -40,8 +44,19 @@ def search_words(
     `read` runs one SQL query on the catalog, `scope` is the table with the passages that count. Each word is quoted,
     so nothing a customer types is FTS5 syntax.
     """
-    words = searched_words(query)
+    words = _telling(read, searched_words(query))
     if not words or top_k < 1:
         return []
     values = (" OR ".join(f'"{word}"' for word in words), top_k)
     return [(row[0], float(row[1])) for row in read(RANKED.format(scope=scope), values)]
+
+
+def _telling(read: Callable[..., list[tuple[Any, ...]]], words: list[str]) -> list[str]:
+    """The words without the frequent ones, where there are many passages and a rarer word stands in some."""
+    passages = read("SELECT max(number) FROM passages")[0][0] or 0
+    if passages < MANY_PASSAGES:
+        return words
+    counted = "SELECT count(*) FROM chunk_words WHERE chunk_words MATCH ?"
+    counts = {word: read(counted, [f'"{word}"'])[0][0] for word in words}
+    rare = [word for word in words if counts[word] <= FREQUENT * passages]
+    return rare if any(counts[word] for word in rare) else words

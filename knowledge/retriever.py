@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -81,8 +82,10 @@ class Retriever:
             return []
         now = self.clock()
         scope = Scope(as_of or now, audiences)
-        words = dict(self.catalog.search_words(query, CANDIDATES, scope)) if self.stages.lexical else {}
-        dense, records = self._nearest(query, scope, words, is_past=scope.as_of < now)
+        with ThreadPoolExecutor(max_workers=1) as beside:  # BM25 on the second core while the query is embedded
+            found = beside.submit(self._by_words, query, scope)
+            dense, records = self._nearest(query, scope, found.result, is_past=scope.as_of < now)
+            words = found.result()
         records |= self.catalog.load(sorted(words.keys() - records.keys()), scope)
         passages = [
             _passage(record, dense.get(name, 0.0), _saturated(words.get(name, 0.0)))
@@ -97,10 +100,14 @@ class Retriever:
             return ranked[:top_k]
         return widened(ranked, top_k, window, partial(self.catalog.extents, reach=REACH), self.catalog.text_between)
 
+    def _by_words(self, query: str, scope: Scope) -> dict[str, float]:
+        """BM25 of the passages that have words of the query."""
+        return dict(self.catalog.search_words(query, CANDIDATES, scope)) if self.stages.lexical else {}
+
     def _nearest(
-        self, query: str, scope: Scope, words: Iterable[str], is_past: bool
+        self, query: str, scope: Scope, by_words: Callable[[], Iterable[str]], is_past: bool
     ) -> tuple[dict[str, float], dict[str, Found]]:
-        """Cosines of the nearest passages that the scope may see and of those found by `words`, and the former."""
+        """Cosines of the nearest passages that the scope may see and of those found by words, and the former."""
         if not self.stages.dense:
             return {}, {}
         vector, parts = self.embedder.embed([query])[0], self._parts(scope, is_past)
@@ -112,7 +119,7 @@ class Retriever:
                 break
             count *= 2
         seen = {name: dense[name] for name in records}
-        return seen | self._cosines(parts, vector, set(words) - seen.keys()), records
+        return seen | self._cosines(parts, vector, set(by_words()) - seen.keys()), records
 
     def _cosines(self, parts: Sequence[str], vector: Vectors, names: Iterable[str]) -> dict[str, float]:
         """Cosines of passages that only BM25 found, so that they are not counted as unrelated."""

@@ -40,6 +40,15 @@ def test_the_best_hit_has_the_word_in_its_heading_too(index):
     assert scores == sorted(scores, reverse=True) and min(scores) > 0
 
 
+def test_among_many_passages_a_word_that_most_have_counts_only_where_no_other_is_found(index, monkeypatch):
+    """It would cost most of the time and tell the least."""
+    monkeypatch.setattr("knowledge.lexical.MANY_PASSAGES", 1)
+    monkeypatch.setattr("knowledge.lexical.FREQUENT", 0.5)  # three of the five have a kettle
+
+    assert found(index, "a kettle for the museum") == ["c.md"]
+    assert found(index, "a kettle for the unheard") == ["a.md", "b.md"]
+
+
 @pytest.mark.parametrize(
     ("query", "names"),
     [
