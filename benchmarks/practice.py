@@ -14,9 +14,9 @@ from knowledge.embedder import Embedder
 from knowledge.indexing import DocumentIndex
 from knowledge.retriever import Retriever
 from knowledge.store import FakeVectorStore
-from tone_tuning.fact_bank import Fact, Topic, draw_company, draw_values, fill, has_steps, read_topics
+from tone_tuning.fact_bank import Fact, Topic, draw_company, draw_values, fill, has_steps, held_out, read_topics
 
-__all__ = ["PracticeQuestion", "World", "bank_worlds", "faq_world", "held_out"]
+__all__ = ["PracticeQuestion", "World", "bank_worlds", "faq_world"]
 
 TOPICS = 10  # documents of a company
 STRANGERS = 20  # questions to topics that it has no document of
@@ -45,11 +45,6 @@ class World:
 
     retriever: Retriever
     questions: list[PracticeQuestion]
-
-
-def held_out(group: str) -> bool:
-    """One topic or document in twelve is kept from training, the same ones every time."""
-    return random.Random(group).random() < 1 / 12
 
 
 def bank_worlds(embedder: Embedder, count: int, seed: int = 0, unseen: bool = False) -> Iterator[World]:

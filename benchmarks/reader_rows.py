@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.practice import held_out
 from bot.sentences import split_sentences
 from knowledge.reader import Passage
-from tone_tuning.fact_bank import Topic, draw_company, draw_values, fill, has_steps, read_topics
+from tone_tuning.fact_bank import Topic, draw_company, draw_values, fill, has_steps, held_out, read_topics
 
 __all__ = ["Row", "bank_rows", "faq_rows", "natural_rows", "section_rows"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Fact", "Topic", "draw_company", "draw_values", "fill", "has_steps", "read_topics"]
+__all__ = ["Fact", "Topic", "draw_company", "draw_values", "fill", "has_steps", "held_out", "read_topics"]
 
 BANK = Path(__file__).parent / "reading" / "fact_bank"
 BRANDS = ("Norvane", "Tessel", "Oakmere", "Larkfield", "Brightholm", "Copperdale", "Ferro & Finch", "Willowmark",
@@ -47,6 +47,11 @@ def read_topics(folder: Path = BANK) -> list[Topic]:
         Topic(row["id"], tuple(row["titles"]), row["slots"], tuple(map(_fact, row["facts"])), tuple(row["near_misses"]))
         for row in rows
     ]
+
+
+def held_out(group: str) -> bool:
+    """One topic or document in twelve is kept from training, the same ones every time."""
+    return random.Random(group).random() < 1 / 12
 
 
 def draw_values(topic: Topic, company: Mapping[str, str], draw: random.Random) -> dict[str, str]:
