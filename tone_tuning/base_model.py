@@ -1,7 +1,7 @@
 """Prepares the base once: shipped weights (GGUF) or any hub id or folder -> safetensors, reading adapter merged."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,10 +33,13 @@ class PreparedBase:
     has_reading: bool
 
 
-def prepare_base(base: str, models: Path, report: Callable[[str], None] = lambda sentence: None) -> PreparedBase:
+def prepare_base(
+    base: str, models: Path, report: Callable[[str], None] = lambda sentence: None, *, reading: bool = True
+) -> PreparedBase:
     """The base model on this machine; the default one is made in `models` when it is not there (about 20 s).
 
     `base` is DEFAULT_BASE, a local model folder, or a hub id; a hub id is the only thing that uses the network.
+    Without `reading` the default base stays as its makers shipped it, which is what a reading adapter is trained on.
 
     Raises:
         BaseModelError: the package with the weights is missing, or the folder or hub id holds no usable model.
@@ -44,11 +47,12 @@ def prepare_base(base: str, models: Path, report: Callable[[str], None] = lambda
     if base != DEFAULT_BASE:
         return _other_base(base, models, report)
     weights = _packaged_weights()
-    digest = _input_hash(weights)
+    digest = _input_hash(weights) if reading else _bare_hash(weights)
     folder = models / digest
     if not _is_complete(folder):
-        _write(folder, weights, {"name": base, "hash": digest}, report)
-    return PreparedBase(folder, base, digest, has_reading=True)
+        unpack = _dequantise if reading else _dequantise_bare
+        _write(folder, lambda partial: unpack(weights, partial), {"name": base, "hash": digest}, report)
+    return PreparedBase(folder, base, digest, has_reading=reading)
 
 
 def verify_base(base: PreparedBase) -> None:
@@ -79,8 +83,16 @@ def _packaged_weights() -> Path:
 
 
 def _input_hash(weights: Path) -> str:
+    return _hash_of([weights, READING / "adapter_model.safetensors"], RECIPE)
+
+
+def _bare_hash(weights: Path) -> str:
+    return _hash_of([weights], f"{RECIPE} without reading")
+
+
+def _hash_of(files: Sequence[Path], recipe: str) -> str:
     try:
-        parts = [file_sha256(weights), file_sha256(READING / "adapter_model.safetensors"), RECIPE]
+        parts = [*map(file_sha256, files), recipe]
     except OSError as error:
         raise BaseModelError(
             f"The parts of the default model cannot be read ({reason(error)}): "
@@ -97,7 +109,7 @@ def _is_complete(folder: Path) -> bool:
         return False
 
 
-def _write(folder: Path, weights: Path, card: dict[str, Any], report: Callable[[str], None]) -> None:
+def _write(folder: Path, unpack: Callable[[Path], None], card: dict[str, Any], report: Callable[[str], None]) -> None:
     """Make the prepared base beside `folder` and move it in whole; where another process just did, use that."""
     try:
         with only_writer(folder.parent):
@@ -105,7 +117,7 @@ def _write(folder: Path, weights: Path, card: dict[str, Any], report: Callable[[
                 return
             report("Preparing the language model (about 20 seconds, once) ...")
             with whole_folder(folder) as partial:
-                _dequantise(weights, partial)
+                unpack(partial)
                 made = partial / "model.safetensors"
                 card |= {"sha256": file_sha256(made), "bytes": made.stat().st_size, "recipe": RECIPE}
                 write_json(partial / "card.json", card)
@@ -117,6 +129,15 @@ def _write(folder: Path, weights: Path, card: dict[str, Any], report: Callable[[
 
 
 def _dequantise(weights: Path, target: Path) -> None:
+    _unpack(weights, target, READING)
+
+
+def _dequantise_bare(weights: Path, target: Path) -> None:
+    _unpack(weights, target, None)
+
+
+def _unpack(weights: Path, target: Path, adapter: Path | None) -> None:
+    """Write the weights as a bfloat16 model folder, with an adapter merged where there is one."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
@@ -128,7 +149,7 @@ def _dequantise(weights: Path, target: Path) -> None:
                 **source, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
             )
             tokenizer = AutoTokenizer.from_pretrained(**source)
-            merged = PeftModel.from_pretrained(model, str(READING)).merge_and_unload()
+            merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload() if adapter else model
         except Exception as error:  # whatever their readers make of a damaged file
             raise BaseModelError(
                 f"The model '{weights}' or its reading adapter '{READING}' is damaged ({reason(error)}): "

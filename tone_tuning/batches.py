@@ -37,9 +37,9 @@ def reply_loss(model: Any, batch: Sequence[Example]) -> Any:  # noqa: ANN401
     """
     import torch
 
-    width = max(len(row.ids) for row in batch)
-    ids = torch.tensor([[*row.ids, *[0] * (width - len(row.ids))] for row in batch])
     causal = model.get_base_model()
+    width = max(len(row.ids) for row in batch)
+    ids = torch.tensor([[*row.ids, *[0] * (width - len(row.ids))] for row in batch], device=causal.device)
     hidden = causal.model(input_ids=ids, use_cache=False).last_hidden_state
     at = [(n, t) for n, row in enumerate(batch) for t in range(row.reply_at, len(row.ids))]
     rows, places = torch.tensor([n for n, _ in at]), torch.tensor([t for _, t in at])

@@ -34,6 +34,7 @@ class Conversation:
     messages: tuple[Message, ...]
     sources: tuple[Source, ...]
     id: str  # hash of the first question: all turns of one conversation stay on one side of a split
+    held_out: bool | None = None  # what the row says itself; None leaves it to the split
 
     def prompt(self) -> list[Message]:
         """What the bot would have been given, by the template it serves with."""
@@ -87,9 +88,14 @@ def load_conversations(path: Path) -> list[Conversation]:
 def split_conversations(
     conversations: Sequence[Conversation], validation_share: float, seed: int
 ) -> tuple[list[Conversation], list[Conversation]]:
-    """(training, validation), by a hash of the conversation, so the same row always lands on the same side."""
+    """(training, validation), by a hash of the conversation, so the same row always lands on the same side.
+
+    A row that says itself whether it is held out is taken at its word.
+    """
 
     def held_out(conversation: Conversation) -> bool:
+        if conversation.held_out is not None:
+            return conversation.held_out
         digest = hashlib.sha256(f"{seed}:{conversation.id}".encode()).digest()
         return int.from_bytes(digest[:4], "big") / 2**32 < validation_share
 
@@ -146,7 +152,7 @@ def _parse(line: str) -> tuple[Conversation | None, str]:
     messages = tuple(Message(role=turn["role"], content=turn["content"]) for turn in row["messages"])
     first = next(turn["content"] for turn in messages if turn["role"] == "user")
     sources = tuple(Source.from_dict(source) for source in row.get("sources") or ())
-    return Conversation(messages, sources, hashlib.sha256(first.encode()).hexdigest()[:12]), ""
+    return Conversation(messages, sources, hashlib.sha256(first.encode()).hexdigest()[:12], row.get("held_out")), ""
 
 
 def _fault(row: Any) -> str:  # noqa: ANN401 - whatever JSON holds
@@ -162,6 +168,8 @@ def _fault(row: Any) -> str:  # noqa: ANN401 - whatever JSON holds
         return "the last two turns must be the customer's question and the reply to it"
     if not row["messages"][-1]["content"].strip():
         return "the reply is empty"
+    if not isinstance(row.get("held_out"), bool | None):
+        return "'held_out' must be true or false"
     return _source_fault(row.get("sources") or [])
 
 

@@ -11,7 +11,15 @@ from tone_tuning.errors import AdapterError, BaseModelError, reason
 from tone_tuning.prompt import Message, prompt_ids
 from tone_tuning.quiet import quiet_transformers
 
-__all__ = ["LanguageModel", "ScriptedModel", "TransformersModel", "load_base", "pick_dtype"]
+__all__ = [
+    "LanguageModel",
+    "ScriptedModel",
+    "TransformersModel",
+    "load_base",
+    "merge_adapter",
+    "pick_device",
+    "pick_dtype",
+]
 
 Stop = Callable[[], bool]
 DRAFT = 8  # tokens copied from the prompt and checked in one pass
@@ -66,7 +74,7 @@ class TransformersModel:
         with self._lock:
             if self._model is None:
                 self._tokenizer, model = load_base(self.base)
-                self._model = _merge(model, self._adapter_path).eval() if self._adapter_path else model.eval()
+                self._model = merge_adapter(model, self._adapter_path).eval() if self._adapter_path else model.eval()
                 card = read_json(self._adapter_path / "card.json") if self._adapter_path else None
                 self.phrases = tuple(map(str, (card or {}).get("phrases") or ()))
 
@@ -145,6 +153,13 @@ def pick_dtype() -> Any:  # noqa: ANN401 - a torch.dtype
     return torch.bfloat16 if fast else torch.float32
 
 
+def pick_device() -> str:
+    """Where a long run of the reading adapter is worth it: "cuda" where there is one, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def load_base(base: PreparedBase) -> tuple[Any, Any]:
     """Tokenizer and model of a prepared base, in the faster number format of this CPU.
 
@@ -168,7 +183,12 @@ def load_base(base: PreparedBase) -> tuple[Any, Any]:
     return tokenizer, model
 
 
-def _merge(model: Any, adapter: Path) -> Any:  # noqa: ANN401
+def merge_adapter(model: Any, adapter: Path) -> Any:  # noqa: ANN401
+    """The model with an adapter's weights added to its own.
+
+    Raises:
+        AdapterError: the adapter cannot be read or does not fit the model.
+    """
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 

@@ -13,19 +13,20 @@ from typing import Any
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
-from tone_tuning.atomic import read_json, write_json
+from tone_tuning.atomic import file_sha256, read_json, write_json
 from tone_tuning.base_model import PreparedBase
 from tone_tuning.batches import encode_fitting, mean_loss
 from tone_tuning.dataset import data_hash, house_phrases, load_conversations, split_conversations
 from tone_tuning.errors import DataSetError, TrainingError, reason
-from tone_tuning.language_model import load_base, pick_dtype
+from tone_tuning.language_model import load_base, pick_device, pick_dtype
 from tone_tuning.prompt import prompt_hash
 from tone_tuning.quiet import quiet_transformers
-from tone_tuning.steps import CHECKPOINT, StepReport, Steps, TrainConfig, other_run
+from tone_tuning.steps import CHECKPOINT, PackedConfig, StepReport, Steps, TrainConfig, other_run
 
-__all__ = ["StepReport", "TrainConfig", "TrainResult", "train"]
+__all__ = ["WEIGHTS", "PackedConfig", "StepReport", "TrainConfig", "TrainResult", "train"]
 
-IDENTITY = ("base_hash", "prompt_hash", "data_sha256", "config")  # what makes two runs the same one
+WEIGHTS = "adapter_model.safetensors"
+IDENTITY = ("base_hash", "prompt_hash", "data_sha256", "config", "start_sha256")  # what makes two runs the same one
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,20 @@ def train(
     out: Path,
     config: TrainConfig | None = None,
     on_step: Callable[[StepReport], None] = lambda report: None,
+    *,
+    start: Path | None = None,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> TrainResult:
-    """Train a tone adapter into `out`; a run that was killed goes on at its checkpoint, to the same losses.
+    """Train an adapter into `out`; a run that was killed goes on at its checkpoint, to the same losses.
 
     The loss is on the reply only. `card.json` is written last: without it the folder is no adapter. A run that has
-    finished is not made again.
+    finished is not made again. `start` is the folder of an adapter of the same shape whose weights are the first ones;
+    `say` is told what a person should know. A `PackedConfig` uses the GPU where there is one.
 
     Raises:
         DataSetError: the data has faults, or too little is left to train on.
-        TrainingError: `out` holds a run of other data or settings, is in use, or cannot be written.
+        TrainingError: `out` holds a run of other data or settings, is in use, or cannot be written; or `start` does
+            not fit.
     """
     config = config or TrainConfig()
     identity = {
@@ -62,9 +68,10 @@ def train(
         "data": data.name,
         "data_sha256": data_hash(data),
         "config": asdict(config),
+        **_start_identity(start),
     }
     with _alone_in(out):
-        result = _finished(out, identity) or _train(base, data, out, config, identity, on_step)
+        result = _finished(out, identity) or _train(base, data, out, config, identity, on_step, start, say)
         (out / CHECKPOINT).unlink(missing_ok=True)
     return result
 
@@ -76,19 +83,21 @@ def _train(
     config: TrainConfig,
     identity: dict[str, Any],
     on_step: Callable[[StepReport], None],
+    start: Path | None,
+    say: Callable[[str], None],
 ) -> TrainResult:
     """The recipe, from conversations to a saved adapter."""
     import torch
 
     torch.manual_seed(config.seed)
     training, validation = split_conversations(load_conversations(data), config.validation_share, config.seed)
-    tokenizer, model = _lora_model(base, config)
+    tokenizer, model = _lora_model(base, config, start)
     rows, left_out = encode_fitting(training, tokenizer, config.max_tokens)
     held_out, _ = encode_fitting(validation, tokenizer, config.max_tokens)
     if not rows:
         raise DataSetError(_nothing_left(left_out, config.max_tokens))
     began = time.time()
-    losses = Steps(model, rows, out, config, _fingerprint(identity)).go(on_step)
+    losses = Steps(model, rows, out, config, _fingerprint(identity), say).go(on_step)
     validation_loss = mean_loss(model, held_out, config.batch_rows) if held_out else None
     card = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -128,15 +137,24 @@ def _alone_in(out: Path) -> Iterator[None]:
 def _finished(out: Path, identity: dict[str, Any]) -> TrainResult | None:
     """What an earlier and equal run left in `out`; losses are rounded as in its card."""
     card = read_json(out / "card.json")
-    if card is None or not (out / "adapter_model.safetensors").is_file():
+    if card is None or not (out / WEIGHTS).is_file():
         return None
-    if any(card.get(key) != identity[key] for key in IDENTITY):
+    if any(card.get(key) != identity.get(key) for key in IDENTITY):
         raise other_run(out)
     return TrainResult(out, tuple(card["losses"]), card["validation_loss"], card["rows_too_long"])
 
 
 def _fingerprint(identity: dict[str, Any]) -> str:
-    return json.dumps([identity[key] for key in IDENTITY])
+    return json.dumps([identity[key] for key in IDENTITY if key in identity])
+
+
+def _start_identity(start: Path | None) -> dict[str, str]:
+    if start is None:
+        return {}
+    try:
+        return {"start_sha256": file_sha256(start / WEIGHTS)}
+    except OSError as error:
+        raise TrainingError(f"'{start}' holds no adapter to start from ({reason(error)}): check --start.") from error
 
 
 def _nothing_left(too_long: int, max_tokens: int) -> str:
@@ -145,8 +163,9 @@ def _nothing_left(too_long: int, max_tokens: int) -> str:
     return "No conversation is left to train on after some were set aside for validation: add more."
 
 
-def _lora_model(base: PreparedBase, config: TrainConfig) -> tuple[Any, Any]:
+def _lora_model(base: PreparedBase, config: TrainConfig, start: Path | None = None) -> tuple[Any, Any]:
     """Tokenizer, and the base with LoRA matrices on every linear layer but the output."""
+    import torch
     from peft import LoraConfig, get_peft_model
 
     tokenizer, model = load_base(base)
@@ -157,7 +176,32 @@ def _lora_model(base: PreparedBase, config: TrainConfig) -> tuple[Any, Any]:
     lora = LoraConfig(r=config.r, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
     with quiet_transformers():
         wrapped = get_peft_model(model, lora, autocast_adapter_dtype=False)
-    return tokenizer, wrapped.to(pick_dtype()).train()
+    if start is not None:
+        _copy_weights(start, wrapped, config)
+    device = pick_device() if isinstance(config, PackedConfig) else "cpu"
+    dtype = torch.bfloat16 if device == "cuda" else pick_dtype()
+    return tokenizer, wrapped.to(device=device, dtype=dtype).train()
+
+
+def _copy_weights(start: Path, model: Any, config: TrainConfig) -> None:  # noqa: ANN401
+    """Put the weights of a saved adapter in the place of the fresh ones."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    shape = read_json(start / "adapter_config.json") or {}
+    if (shape.get("r"), shape.get("lora_alpha")) != (config.r, config.alpha):
+        raise TrainingError(
+            f"The adapter '{start}' has r={shape.get('r')} and alpha={shape.get('lora_alpha')}, the run r={config.r} "
+            f"and alpha={config.alpha}: start from one of the same shape."
+        )
+    try:
+        loaded = set_peft_model_state_dict(model, load_file(start / WEIGHTS))
+        if loaded.unexpected_keys or any("lora_" in key for key in loaded.missing_keys):
+            raise ValueError("its weights belong to other layers")
+    except Exception as error:  # whatever their readers make of a damaged file
+        raise TrainingError(
+            f"The adapter '{start}' does not fit this base ({reason(error)}): check --start."
+        ) from error
 
 
 def _save(model: Any, out: Path, card: dict[str, Any]) -> None:  # noqa: ANN401
