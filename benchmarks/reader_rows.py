@@ -1,49 +1,96 @@
-"""Rows for the reader head: a question, a passage, which of its sentences answer, and whether any does."""
+"""Rows for the reader head: a question with a few passages, and which of their sentences answer it, if any."""
 
 import json
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bot.evidence import content_words
 from bot.sentences import split_sentences
+from knowledge.embedder import Embedder
 from knowledge.reader import Passage
-from tone_tuning.fact_bank import Topic, draw_company, draw_values, fill, has_steps, held_out, read_topics
+from tone_tuning.fact_bank import Fact, Topic, draw_company, draw_values, fill, has_steps, held_out, read_topics
 
-__all__ = ["Row", "bank_rows", "faq_rows", "natural_rows", "section_rows"]
+__all__ = [
+    "PASSAGES",
+    "Group",
+    "bank_groups",
+    "faq_groups",
+    "natural_groups",
+    "rough",
+    "section_groups",
+    "variant_groups",
+]
 
+PASSAGES = 4  # of a group: the one that answers, where there is one, and others that are hard to tell from it
+NEAREST = 12  # the others are drawn from so many nearest by MiniLM
+SAME = 0.93  # cosine from which a text counts as a copy, which may answer too
+ANSWERABLE = 0.7  # share of the groups that hold an answer
+LONGEST_SECTION = 1100  # characters
+STEPS_ROWS = 1500  # of 7,300, so that procedures do not drown the rest
 CHATTER = ("Hi there.", "Hello!", "Quick one.", "Sorry to bother you again.", "I ordered something last week.",
            "Not sure if you are the right person to ask.", "We bought ours in the summer.",
-           "My mum asked me to find out.",
-           "I've been a customer for years.", "It's for my sister's birthday.", "Thanks for the help yesterday.",
-           "I looked around your site but got lost.", "It was a present and I never used it.")  # fmt: skip
+           "My mum asked me to find out.", "I've been a customer for years.", "It's for my sister's birthday.",
+           "Thanks for the help yesterday.", "I looked around your site but got lost.",
+           "It was a present and I never used it.", "I'm new here.", "My manager wants to know.",
+           "I read something about this but can't find it again.")  # fmt: skip
+VARIANTS = (
+    ("Basic", "Plus", "Premium", "Family", "Business", "Student"), ("Bronze", "Silver", "Gold", "Platinum", "Diamond"),
+    ("Blue", "Green", "Lime", "Amber", "Violet", "Evergreen"), ("Starter", "Pro", "Team", "Enterprise"),
+    ("2022", "2023", "2024", "2025"), ("Leeds", "Graz", "Porto", "Bergen"), ("Go", "Flex", "Max", "Max Plus"),
+)  # fmt: skip
+KINDS = ("plan", "account", "card", "membership", "model", "package", "edition", "service")
+ABOUT = ("I have the {0}. {1}", "{1} It is about the {0}.", "For the {0}: {1}", "I'm with the {0}, {2}",
+         "about the {0}, {2}", "We have the {0} at home. {1}", "{1} ({0})", "just got the {0} :) {2}")  # fmt: skip
+Gold = Sequence[tuple[int, int]]  # places of a text that answer
 
 
 @dataclass(frozen=True)
-class Row:
-    """`flags` tell for each sentence of the passage whether it is evidence; none is where nothing answers."""
+class Group:
+    """A question and its passages; `flags` tell of each sentence of each passage whether it is evidence."""
 
     question: str
-    passage: Passage
-    flags: tuple[bool, ...]
+    passages: tuple[Passage, ...]
+    flags: tuple[tuple[bool, ...], ...]
     held_out: bool
 
-    @property
-    def answers(self) -> bool:
-        """Whether the passage answers the question."""
-        return any(self.flags)
+    @cached_property
+    def answers(self) -> tuple[bool, ...]:
+        """Of each passage, whether it answers the question."""
+        return tuple(any(found) for found in self.flags)
 
 
-def make_row(question: str, heading: str, text: str, gold: Sequence[tuple[int, int]], kept_out: bool) -> Row:
-    """A row with the sentences flagged that lie mostly inside one of the places of `gold`."""
-    sentences = split_sentences(text)
-    flags = tuple(
-        any(min(s.end, end) - max(s.start, start) > 0.5 * (s.end - s.start) for start, end in gold) for s in sentences
-    )
-    return Row(question, Passage(heading, text, tuple((s.start, s.end) for s in sentences)), flags, kept_out)
+@dataclass(frozen=True)
+class Text:
+    """A passage in the making: headings, text, and the places in it that answer."""
+
+    heading: str
+    text: str
+    gold: Gold = ()
+
+
+def make_group(question: str, texts: Sequence[Text], kept_out: bool, draw: random.Random) -> Group:
+    """A group of at most PASSAGES in random order; sentences that lie mostly inside a gold place are flagged."""
+    chosen = list(texts[:PASSAGES])
+    draw.shuffle(chosen)
+    passages, flags = [], []
+    for text in chosen:
+        sentences = split_sentences(text.text)
+        passages.append(Passage(text.heading, text.text, tuple((s.start, s.end) for s in sentences)))
+        flags.append(
+            tuple(
+                any(min(s.end, end) - max(s.start, start) > 0.5 * (s.end - s.start) for start, end in text.gold)
+                for s in sentences
+            )
+        )
+    return Group(question, tuple(passages), tuple(flags), kept_out)
 
 
 def rough(question: str, draw: random.Random) -> str:
@@ -56,108 +103,203 @@ def rough(question: str, draw: random.Random) -> str:
     return f"{draw.choice(CHATTER)} {question}" if draw.random() < 0.12 else question
 
 
-def natural_rows(path: Path, draw: random.Random) -> Iterator[Row]:
-    """Questions to encyclopaedia paragraphs: the sentence of the answer, paragraphs without one, and neighbours."""
+class Neighbours:
+    """The nearest texts to a question, for passages that look as if they answered it."""
+
+    def __init__(self, embedder: Embedder, texts: Sequence[str]) -> None:
+        self.embedder = embedder
+        self.vectors = embedder.embed(texts)
+
+    def of(self, questions: Sequence[str], gold: Sequence[int | None]) -> Iterator[list[int]]:
+        """For each question the places of the NEAREST texts, without its gold one and copies of that."""
+        asked = self.embedder.embed(questions)
+        for vector, at in zip(asked, gold, strict=True):
+            order = np.argsort(-(self.vectors @ vector))[: 2 * NEAREST]
+            copies = self.vectors[order] @ self.vectors[at] > SAME if at is not None else np.zeros(len(order), bool)
+            yield [int(place) for place, copy in zip(order, copies, strict=True) if not copy][:NEAREST]
+
+
+def natural_groups(path: Path, embedder: Embedder, draw: random.Random, most: int) -> Iterator[Group]:
+    """Questions to encyclopaedia paragraphs, cut to a few sentences; SQuAD 2.0's unanswerable ones among them."""
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    contexts: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        if row["context"] not in contexts[row["group"]][-1:]:
-            contexts[row["group"]].append(row["context"])
-    for row in rows:
-        kept_out = held_out(row["group"])
-        at = row["context"].find(row["answer_sentence"]) if row["answer_sentence"] else -1
-        if row["answerable"] and (at < 0 or row.get("span_in_n_sentences")):
+    rows = [row for row in rows if not row.get("span_in_n_sentences") and (_answer_at(row) is None or row["answer"])]
+    rows = draw.sample(rows, min(most, len(rows)))
+    contexts = list(dict.fromkeys((row["title"], row["context"]) for row in rows))
+    places = {context: place for place, (_, context) in enumerate(contexts)}
+    near = Neighbours(embedder, [f"{title}. {context}" for title, context in contexts])
+    gold = [places[row["context"]] for row in rows]
+    for row, others in zip(rows, near.of([row["question"] for row in rows], gold), strict=True):
+        at = _answer_at(row)
+        if row["answerable"] and at is None:
             continue
-        gold = [(at, at + len(row["answer_sentence"]))] if row["answerable"] else []
-        asked = rough(row["question"], draw)
-        yield make_row(asked, row["title"], row["context"], gold, kept_out)
-        if row["answerable"] and draw.random() < 0.15:
-            other = draw.choice(contexts[row["group"]])
-            if row["answer"].lower() not in other.lower():
-                yield make_row(asked, row["title"], other, [], kept_out)
+        wrong = [
+            Text(contexts[place][0], _cut(contexts[place][1], None, row["question"], draw)[0])
+            for place in draw.sample(others, min(len(others), PASSAGES))
+            if not row["answer"] or row["answer"].lower() not in contexts[place][1].lower()
+        ]
+        right = []
+        if at is not None or not row["answerable"]:
+            text, found = _cut(row["context"], at, row["question"], draw)
+            right = [Text(row["title"], text, found)]
+        if row["answerable"] and draw.random() > ANSWERABLE + 0.15:
+            right = []
+        if right or wrong:
+            yield make_group(rough(row["question"], draw), [*right, *wrong], held_out(row["group"]), draw)
 
 
-def faq_rows(path: Path, draw: random.Random) -> Iterator[Row]:
-    """Questions to a place's FAQ entries: a few entries in one passage, with or without the one that answers."""
+def _answer_at(row: Mapping[str, Any]) -> tuple[int, int] | None:
+    sentence = row["answer_sentence"] if row["answerable"] else ""
+    at = row["context"].find(sentence) if sentence else -1
+    return (at, at + len(sentence)) if at >= 0 else None
+
+
+def _cut(context: str, answer: tuple[int, int] | None, question: str, draw: random.Random) -> tuple[str, Gold]:
+    """Two to six sentences around the answer, or around what looks most like one, and where the answer then stands."""
+    sentences = split_sentences(context)
+    if not sentences:
+        return context, []
+    asked = content_words(question)
+    middle = max(range(len(sentences)), key=lambda n: len(asked & content_words(sentences[n].plain)))
+    if answer:
+        middle = max(
+            range(len(sentences)), key=lambda n: min(sentences[n].end, answer[1]) - max(sentences[n].start, answer[0])
+        )
+    size = draw.randint(2, 6)
+    first = max(0, min(middle - draw.randrange(size), len(sentences) - size))
+    start, end = sentences[first].start, sentences[min(len(sentences), first + size) - 1].end
+    start, end = (min(start, answer[0]), max(end, answer[1])) if answer else (start, end)
+    return context[start:end], [(answer[0] - start, answer[1] - start)] if answer else []
+
+
+def faq_groups(path: Path, draw: random.Random, most: int) -> Iterator[Group]:
+    """Questions to a place's FAQ entries: a few entries in each passage, with or without the one that answers."""
     places: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in path.read_text("utf-8").splitlines():
         row = json.loads(line)
         places[row["group"]].append(row)
-    for group, entries in places.items():
-        for entry in entries:
-            others = [e for e in entries if e["id"] != entry["id"] and e["context"] != entry["context"]]
-            chosen = draw.sample(others, min(len(others), draw.randint(2, 5)))
-            answerable = draw.random() < 0.6 or not chosen
-            text, gold = _joined([e["context"] for e in chosen], entry["context"] if answerable else None, draw)
-            yield make_row(rough(entry["question"], draw), entry["title"], text, gold, held_out(group))
+    entries = [(group, entry) for group, rows in places.items() for entry in rows]
+    for group, entry in draw.sample(entries, min(most, len(entries))):
+        others = list({e["context"]: e for e in places[group] if e["context"] != entry["context"]}.values())
+        draw.shuffle(others)
+        answerable = draw.random() < ANSWERABLE
+        texts = []
+        for with_gold in (answerable, False, False, False):
+            size = draw.randint(1, 4)
+            chosen, others = [e["context"] for e in others[:size]], others[size:]
+            if chosen or with_gold:
+                texts.append(Text(entry["title"], *_joined(chosen, entry["context"] if with_gold else None, draw)))
+        if texts:
+            yield make_group(rough(entry["question"], draw), texts, held_out(group), draw)
 
 
-def bank_rows(draw: random.Random, rounds: int) -> Iterator[Row]:
-    """Support questions over the fact bank: the fact anywhere or left out; near misses; strangers."""
-    topics = read_topics()
-    for _ in range(rounds):
-        company = draw_company(draw)
-        for topic in topics:
-            values = draw_values(topic, company, draw)
-            for fact in topic.facts:
-                question = rough(fill(draw.choice(fact.questions), values), draw)
-                yield _bank_row(question, topic, fact.id if draw.random() < 0.62 else "", fact.id, values, draw)
-            for miss in draw.sample(topic.near_misses, 2):
-                yield _bank_row(rough(fill(miss, values), draw), topic, "", "", values, draw)
-            stranger = draw.choice(topics)
-            if stranger.id != topic.id:
-                asked = fill(draw.choice(draw.choice(stranger.facts).questions), draw_values(stranger, company, draw))
-                yield _bank_row(rough(asked, draw), topic, "", "", values, draw)
-
-
-def _bank_row(
-    question: str, topic: Topic, with_fact: str, asked: str, values: dict[str, str], draw: random.Random
-) -> Row:
-    others = [fact for fact in topic.facts if fact.id != asked]
-    chosen = draw.sample(others, min(len(others), draw.randint(1, 4)))
-
-    def wording(fact: Any) -> str:  # noqa: ANN401
-        steps = [answer for answer in fact.answers if has_steps(answer)]
-        return fill(draw.choice(steps if steps and draw.random() < 0.5 else fact.doc), values)
-
-    gold_text = next((wording(fact) for fact in topic.facts if fact.id == with_fact), None)
-    text, gold = _joined([wording(fact) for fact in chosen], gold_text, draw, "\n\n")
-    return make_row(question, fill(draw.choice(topic.titles), values), text, gold, held_out(topic.id))
-
-
-def section_rows(path: Path, draw: random.Random) -> Iterator[Row]:
-    """Questions to sections of product documentation, without the heading that gives them away; others as strangers."""
+def section_groups(path: Path, embedder: Embedder, draw: random.Random) -> Iterator[Group]:
+    """Questions to sections of product documentation, half of them without the heading that gives them away."""
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    faqs = [row for row in rows if row["k"] in ("faq", "def") and 40 < len(row["b"]) < 1100 and len(row["q"]) > 12]
-    faqs += draw.sample([row for row in rows if row["k"] == "steps" and len(row["b"]) < 1100], 1800)
-    for row, other in zip(faqs, _neighbours(faqs), strict=True):
-        asked = rough(row["q"] if row["k"] != "steps" else _how(row["h"], draw), draw)
-        title, kept_out = re.sub(r" \| .*", "", row["t"]), held_out(row["t"])
-        start = row["b"].find(row.get("a", "")[:40]) if row["k"] != "steps" else 0
+    rows = [row for row in rows if 40 < len(row["b"]) < LONGEST_SECTION]
+    asked = [row for row in rows if row["k"] in ("faq", "def") and len(row["q"]) > 12]
+    asked += draw.sample([row for row in rows if row["k"] == "steps"], STEPS_ROWS)
+    places = {id(row): place for place, row in enumerate(rows)}
+    near = Neighbours(embedder, [f"{row['t']}. {row['h']}. {row['b']}" for row in rows])
+    questions = [row["q"] if row["k"] != "steps" else _how(row["h"], draw) for row in asked]
+    found = near.of(questions, [places[id(row)] for row in asked])
+    for row, question, others in zip(asked, questions, found, strict=True):
+        start = row["b"].find(row["a"][:40]) if row["k"] != "steps" else 0
         length = len(row["a"]) if row["k"] != "steps" else len(row["b"])
-        if start >= 0:
-            yield make_row(asked, title, row["b"], [(start, start + length)], kept_out)
-        yield make_row(asked, re.sub(r" \| .*", "", other["t"]), other["b"], [], kept_out)
+        with_heading = draw.random() < 0.5
+        right = [Text(_headed(row, with_heading), row["b"], [(start, start + length)])]
+        if start < 0 or draw.random() > ANSWERABLE:
+            right = []
+        wrong = [Text(_headed(rows[n], with_heading), rows[n]["b"]) for n in draw.sample(others, min(4, len(others)))]
+        yield make_group(rough(question, draw), [*right, *wrong], held_out(row["t"]), draw)
+
+
+def _headed(row: Mapping[str, Any], with_heading: bool) -> str:
+    title = re.sub(r" \| .*", "", row["t"])
+    return f"{title}. {row['h']}" if with_heading else title
 
 
 def _how(heading: str, draw: random.Random) -> str:
     verb = heading[:1].lower() + heading[1:]
-    form = draw.choice(
-        ("How do I {}?", "how can i {}", "What are the steps to {}?", "Can you tell me how to {}?", "I want to {}.")
-    )
+    form = draw.choice(("How do I {}?", "how can i {}", "What are the steps to {}?", "Can you tell me how to {}?",
+                        "I want to {}.", "I need to {}, what do I have to do?", "is there a way to {}"))  # fmt: skip
     return form.format(re.sub(r"^(to|how to) ", "", verb))
 
 
-def _neighbours(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each row another one, of the same document where there is one and of a similar title else."""
-    order = sorted(range(len(rows)), key=lambda n: rows[n]["t"])
-    after = dict(zip(order, [*order[1:], order[0]], strict=True))
-    return [rows[after[n]] for n in range(len(rows))]
+def bank_groups(draw: random.Random, rounds: int) -> Iterator[Group]:
+    """Support questions over the fact bank: the fact anywhere or left out; near misses; strangers."""
+    topics = read_topics()
+    for _ in range(rounds):
+        company = draw_company(draw)
+        values = {topic.id: draw_values(topic, company, draw) for topic in topics}
+        for topic in topics:
+            mine, kept_out = values[topic.id], held_out(topic.id)
+            other = draw.choice([t for t in topics if held_out(t.id) == kept_out and t.id != topic.id])
+            beside = _passages(other, other.facts, values[other.id], draw)
+            for fact in topic.facts:
+                asked = rough(fill(draw.choice(fact.questions), mine), draw)
+                texts = _passages(topic, topic.facts, mine, draw, fact)
+                if draw.random() > ANSWERABLE:
+                    texts = _passages(topic, [f for f in topic.facts if f.id != fact.id], mine, draw)
+                yield make_group(asked, [*texts[:3], draw.choice(beside)], kept_out, draw)
+            for miss in draw.sample(topic.near_misses, 2):
+                texts = _passages(topic, topic.facts, mine, draw)
+                yield make_group(rough(fill(miss, mine), draw), texts[:3], kept_out, draw)
 
 
-def _joined(
-    others: list[str], gold: str | None, draw: random.Random, gap: str | None = None
-) -> tuple[str, list[tuple[int, int]]]:
+def variant_groups(draw: random.Random, rounds: int) -> Iterator[Group]:
+    """The same facts about several plans or models, each with values of its own: only the one asked for counts."""
+    for _ in range(rounds):
+        company = draw_company(draw)
+        for topic in read_topics():
+            for fact in draw.sample(topic.facts, 3):
+                yield _variant_group(topic, fact, company, draw)
+
+
+def _variant_group(topic: Topic, fact: Fact, company: Mapping[str, str], draw: random.Random) -> Group:
+    kind, names = draw.choice(KINDS), draw.choice(VARIANTS)
+    mine, *others = draw.sample(names, min(len(names), PASSAGES))
+    title, in_title = draw.choice(topic.titles), draw.random() < 0.8
+
+    def text(name: str, of: Fact, gold: bool) -> Text:
+        values = draw_values(topic, company, draw)
+        said = _wording(of, values, draw)
+        if not in_title:
+            said = f"{name} {kind}: {said}"
+        heading = f"{name} {kind}. {fill(title, values)}" if in_title else fill(title, values)
+        return Text(heading, said, [(0, len(said))] if gold else ())
+
+    right = [text(mine, fact, True)] if draw.random() < ANSWERABLE else []
+    same = [text(mine, draw.choice([f for f in topic.facts if f.id != fact.id]), False)]
+    wrong = [text(name, fact, False) for name in others]
+    asked = fill(draw.choice(fact.questions), {**company, **draw_values(topic, company, draw)})
+    question = draw.choice(ABOUT).format(f"{mine} {kind}", asked, asked[:1].lower() + asked[1:])
+    return make_group(rough(question, draw), [*right, *same, *wrong], held_out(topic.id), draw)
+
+
+def _passages(
+    topic: Topic, facts: Sequence[Fact], values: Mapping[str, str], draw: random.Random, asked: Fact | None = None
+) -> list[Text]:
+    """A topic's document cut into passages of one to three facts; the one with the fact asked for comes first."""
+    title, headed = fill(draw.choice(topic.titles), values), draw.random() < 0.5
+    order = draw.sample(list(facts), len(facts))
+    texts: list[Text] = []
+    while order:
+        size = draw.choice((1, 1, 2, 2, 3))
+        part, order = order[:size], order[size:]
+        gold = next((fact for fact in part if asked and fact.id == asked.id), None)
+        others = [_wording(fact, values, draw) for fact in part if fact is not gold]
+        said = _wording(gold, values, draw) if gold else None
+        heading = f"{title}. {part[0].id.replace('_', ' ').capitalize()}" if headed and size == 1 else title
+        texts.append(Text(heading, *_joined(others, said, draw, "\n\n")))
+    return sorted(texts, key=lambda text: not text.gold)
+
+
+def _wording(fact: Fact, values: Mapping[str, str], draw: random.Random) -> str:
+    steps = [answer for answer in fact.answers if has_steps(answer)]
+    return fill(draw.choice(steps if steps and draw.random() < 0.5 else fact.doc), values)
+
+
+def _joined(others: Sequence[str], gold: str | None, draw: random.Random, gap: str | None = None) -> tuple[str, Gold]:
     """Texts in one passage, the gold one anywhere among them; where it stands."""
     between = gap or draw.choice((" ", "\n\n", "\n- "))
     parts = [(text, False) for text in others]

@@ -120,14 +120,18 @@ def search(
     as_of: Annotated[str, typer.Option(help="What was in force on a day (2026-03-03).")] = "",
     audience: Annotated[str, typer.Option(help="Who asks: public, internal, or a group.")] = "",
     window: Annotated[int, typer.Option(min=0, help="Characters of each passage with its neighbours.")] = 0,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="In the order of the trained reader, as the bot reads.")
+    ] = False,
 ) -> None:
     """The passages that a question would find, with their scores."""
     with open_desk(context, "frontdesk docs search") as desk:
-        found = desk.search(query, top_k, as_of, audience, window)
+        found = desk.search(query, top_k, as_of, audience, window, rerank)
     for place, passage in enumerate(found, 1):
+        read = "" if passage["reader"] is None else f", reader {passage['reader']:.3f}"
         console.print(
             f"{place}. {passage['document']} > {passage['section']}  score {passage['score']:.3f} "
-            f"(dense {passage['dense']:.3f}, words {passage['lexical']:.3f}) · version {passage['version']}, "
+            f"(dense {passage['dense']:.3f}, words {passage['lexical']:.3f}{read}) · version {passage['version']}, "
             f"{in_force(passage)}",
             style="cyan", markup=False, highlight=False,
         )  # fmt: skip

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.evidence import Choice, content_words, heading_of
+from bot.evidence import Choice, content_words
 
 __all__ = ["THRESHOLD", "Signals", "confidence", "read_signals"]
 
@@ -31,7 +31,7 @@ def read_signals(question: str, choice: Choice) -> Signals:
         return Signals(0.0, 0.0, 0.0, 0.0)
     best = choice.passages[choice.evidence[0].passage]
     asked = content_words(question)
-    known = content_words(f"{heading_of(best)} {best.chunk.text}")
+    known = content_words(f"{best.heading} {best.chunk.text}")
     return Signals(
         answers=choice.answers or 0.0,
         evidence=max(item.score for item in choice.evidence),

@@ -105,7 +105,9 @@ class LocalDesk:
         """Take a document out of all answers."""
         return _plain(self.service.documents.remove(reference))
 
-    def search(self, query: str, top_k: int = 5, as_of: str = "", audience: str = "", window: int = 0) -> Rows:
+    def search(
+        self, query: str, top_k: int = 5, as_of: str = "", audience: str = "", window: int = 0, rerank: bool = False
+    ) -> Rows:
         """Passages for a query with their scores, for an instant and an audience; see `Retriever.retrieve`."""
         retriever = self.service.bot.retriever.within(when_given(read_as_of, as_of), who_asks(audience))
         return [
@@ -121,8 +123,9 @@ class LocalDesk:
                 "score": round(found.score, 4),
                 "dense": round(found.dense, 4),
                 "lexical": round(found.lexical, 4),
+                "reader": None if found.reader is None else round(found.reader, 4),
             }
-            for found in retriever.retrieve(query, top_k, window=window)
+            for found in retriever.retrieve(query, top_k, window=window, rerank=rerank)
         ]
 
     # -- the calendar

@@ -33,8 +33,8 @@ __all__ = ["DocumentsTab"]
 
 FORMATS = "Markdown, text, HTML, PDF, Word, PowerPoint, Excel, CSV, mail, or a ZIP of them; up to 20 MB each."
 STAGES = (
-    "Meaning: how near the passage is to the question. Words: how well its words fit, compared with the best hit. "
-    "Together: 60 % meaning and 40 % words; the passages are in this order."
+    "Meaning: how near the passage is to the question. Words: how well its words fit. Together: 80 % meaning and 20 % "
+    "words. Reader: the chance, by the trained reader, that the passage answers; it orders the best ones anew."
 )
 HITS = 8
 TO_TOP = "() => document.querySelector('#library [role=tablist]').scrollIntoView({block: 'nearest'})"
@@ -166,7 +166,7 @@ class DocumentsTab:
         if not query.strip():
             return notice("Type a question first.", "error")
         try:
-            hits: Rows = self.desk.search(query, HITS, day or "", asking or "")
+            hits: Rows = self.desk.search(query, HITS, day or "", asking or "", rerank=True)
         except OUR_ERRORS as error:
             return notice(str(error), "error")
         asked = f"“{query.strip()}”, asked by {asking or PUBLIC}, as of {day or 'now'}."

@@ -10,8 +10,10 @@ import numpy as np
 from bot.sentences import Sentence, split_sentences
 from knowledge.documents import RetrievedChunk
 from knowledge.embedder import Embedder
+from knowledge.reader import Support
 
 __all__ = [
+    "COVERAGE_WEIGHT",
     "MOST_SENTENCES",
     "Choice",
     "Evidence",
@@ -20,7 +22,6 @@ __all__ = [
     "SimilarityReader",
     "content_words",
     "group_sources",
-    "heading_of",
     "pick",
     "weighed",
 ]
@@ -109,6 +110,10 @@ class Reader(Protocol):
         """
         ...
 
+    def check(self, claims: Sequence[tuple[str, RetrievedChunk]]) -> list[Support]:
+        """What each passage says about its claim; empty from a reader that cannot tell."""
+        ...
+
     def warm_up(self) -> None:
         """Load what is needed; notes a fault where that fails."""
         ...
@@ -117,11 +122,6 @@ class Reader(Protocol):
 def content_words(text: str) -> frozenset[str]:
     """Lower-case words that carry content, cut to a crude stem of at most six letters."""
     return frozenset(w[:6].rstrip("s") for w in re.findall(r"[a-z0-9]+", text.lower()) if w not in STOP_WORDS)
-
-
-def heading_of(passage: RetrievedChunk) -> str:
-    """Title and headings of a passage, each once."""
-    return ". ".join(dict.fromkeys((passage.document.title, *passage.chunk.heading_path)))
 
 
 def group_sources(evidence: Sequence[Evidence], passages: Sequence[RetrievedChunk]) -> list[EvidenceSource]:
@@ -176,6 +176,10 @@ class SimilarityReader:
     def warm_up(self) -> None:
         """Nothing: the embedder is loaded already."""
 
+    def check(self, claims: Sequence[tuple[str, RetrievedChunk]]) -> list[Support]:
+        """See `Reader.check`: similarity cannot tell a claim from its opposite."""
+        return []
+
     def choose(self, question: str, passages: Sequence[RetrievedChunk], core: str = "") -> Choice:
         """See `Reader.choose`."""
         sentences = [split_sentences(chunk.chunk.text) for chunk in passages]
@@ -191,21 +195,28 @@ class SimilarityReader:
         self, question: str, core: str, passages: Sequence[RetrievedChunk], sentences: Sequence[Sequence[Sentence]]
     ) -> list[list[float]]:
         """Of each sentence of each passage: cosine plus 0.3 x shared words, for the question and its core together."""
+        compared = self.compare(question, core, passages, sentences)
+        return [[cosine + COVERAGE_WEIGHT * shared for cosine, shared in found] for found in compared]
+
+    def compare(
+        self, question: str, core: str, passages: Sequence[RetrievedChunk], sentences: Sequence[Sequence[Sentence]]
+    ) -> list[list[tuple[float, float]]]:
+        """Of each sentence of each passage its cosine and its share of the question's words; the core counts half."""
         views = weighed(question, core)
         texts = [
-            [f"{heading_of(passage)}. {_in_context(found, at)}" for at in range(len(found))]
+            [f"{passage.heading}. {_in_context(found, at)}" for at in range(len(found))]
             for passage, found in zip(passages, sentences, strict=True)
         ]
         flat = [text for found in texts for text in found]
         vectors = self.embedder.embed([*(view for view, _ in views), *flat])
         words = [content_words(text) for text in flat]
-        total = np.zeros(len(flat))
+        cosines, shares = np.zeros(len(flat)), np.zeros(len(flat))
         for place, (view, weight) in enumerate(views):
             asked = content_words(view)
-            shared = np.array([len(asked & known) / len(asked) if asked else 0.0 for known in words])
-            total += weight * (vectors[len(views) :] @ vectors[place] + COVERAGE_WEIGHT * shared)
-        scores = iter(total.tolist())
-        return [[next(scores) for _ in found] for found in texts]
+            cosines += weight * (vectors[len(views) :] @ vectors[place])
+            shares += weight * np.array([len(asked & known) / len(asked) if asked else 0.0 for known in words])
+        pairs = zip(cosines.tolist(), shares.tolist(), strict=True)
+        return [[next(pairs) for _ in found] for found in texts]
 
 
 def weighed(question: str, core: str) -> list[tuple[str, float]]:

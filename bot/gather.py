@@ -32,8 +32,11 @@ WEAKER = 0.5  # a part whose chance is under this share of the best part's is le
 class Retriever(Protocol):
     """What the bot needs of `knowledge`: passages for a question, best first."""
 
-    def retrieve(self, query: str, top_k: int = 5, *, window: int = 0) -> list[RetrievedChunk]:
-        """At most `top_k` passages, with neighbours up to `window` characters; empty when nothing is relevant."""
+    def retrieve(self, query: str, top_k: int = 5, *, window: int = 0, rerank: bool = False) -> list[RetrievedChunk]:
+        """At most `top_k` passages, with neighbours up to `window` characters; empty when nothing is relevant.
+
+        `rerank` puts them in the order of the trained reader, where there is one.
+        """
         ...
 
 

@@ -1,12 +1,14 @@
 """The check: a draft passes unit by unit, or the evidence sentence itself stands in its place."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bot.drafts import Unit
 from bot.evidence import Evidence, EvidenceSource, content_words
 from bot.values import find_values
+from knowledge.documents import RetrievedChunk
+from knowledge.reader import Support
 
 __all__ = ["GroundingGate", "Target", "Verdicts", "close_enough", "find_targets", "is_courtesy"]
 
@@ -16,6 +18,7 @@ MOST_NEW_WORDS = 0.34  # share of the draft's content words that may stand neith
 PHRASE_WORDS = 18  # a greeting or closing line is short
 QUOTE_MARGIN = 0.35  # evidence this close to the best is quoted when the draft left it out
 MOST_ANSWER_WORDS = 88
+CONTRADICTED = 0.7  # chance by the reader head from which a part that keeps all values is refused all the same
 NEGATION = re.compile(r"\b(?:no|not|never|none|cannot|without|nor|neither|unable)\b|n['’]t\b", re.IGNORECASE)
 
 # An opening line rests on no document, so it may only use words of courtesy and of the question itself.
@@ -94,12 +97,20 @@ class GroundingGate:
 
     `phrases` are the openings and closings of the voice: lines that its training data repeats. Another line of the kind
     may only use words of courtesy and of the question. Units about the same evidence are judged together: they pass if
-    their values stand in that evidence, none of its values is lost, most words are kept, few are new, and a "not"
-    is neither dropped nor added.
+    their values stand in that evidence, none of its values is lost, most words are kept, few are new, a "not" is
+    neither dropped nor added, and `check` (the reader's, see `Reader.check`) finds no contradiction to the passage.
     """
 
-    def __init__(self, question: str, sources: Sequence[EvidenceSource], phrases: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        question: str,
+        sources: Sequence[EvidenceSource],
+        phrases: Iterable[str] = (),
+        check: Callable[[Sequence[tuple[str, RetrievedChunk]]], Sequence[Support]] = lambda claims: (),
+    ) -> None:
         self._phrases = frozenset(phrases)
+        self._check = check
+        self._passages = {source.number: source.chunk for source in sources}
         self.targets = find_targets(sources)
         self.verdicts = Verdicts()
         self._asked = content_words(question)
@@ -166,7 +177,7 @@ class GroundingGate:
         if target is None or id(target) in self._covered:
             return ""
         self._covered.add(id(target))
-        fault = _fault(units, target, self._asked)
+        fault = _fault(units, target, self._asked) or self._contradiction(units, target)
         bears_value = bool(find_values(target.text))
         if fault is None:
             self.verdicts.passed += 1
@@ -174,6 +185,12 @@ class GroundingGate:
             return self._release(self._written(units, target.source), " ")
         self.verdicts.reasons.append(fault)
         return self._quote(target)
+
+    def _contradiction(self, units: Sequence[Unit], target: Target) -> str | None:
+        said = " ".join(unit.body for unit in units)
+        found = self._check([(said, self._passages[target.source])])
+        denied = bool(found) and found[0].contradicted >= CONTRADICTED
+        return f"the passage says otherwise: {said}" if denied else None
 
     def _written(self, units: Sequence[Unit], source: int) -> str:
         """The units as they stand in the answer: steps on numbered lines, counted on, and one citation at the end."""

@@ -2,37 +2,49 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from bot.evidence import Choice, Evidence, SimilarityReader, heading_of, pick, weighed
+from bot.evidence import COVERAGE_WEIGHT, Choice, Evidence, SimilarityReader, pick, weighed
 from bot.sentences import Sentence, split_sentences
 from knowledge.documents import RetrievedChunk
 from knowledge.errors import ReaderError
-from knowledge.reader import Passage, PassageReader, Reading
+from knowledge.reader import Passage, PassageReader, Reading, Support, chance
+from knowledge.reranker import RERANKED, in_order
 
-__all__ = ["HeadReader"]
+__all__ = ["HeadReader", "Scored"]
 
 log = logging.getLogger(__name__)
-# Measured on held-out practice questions, see benchmarks/RESULTS.md.
-RETRIEVAL_WEIGHT = 0.5  # of the fused retrieval score beside the head's chance, in the rank of a passage
-SENTENCE_WEIGHT = 0.1  # of the head's chance of a sentence, and of its passage, beside similarity
-PASSAGE_WEIGHT = 0.1
-RANK_WEIGHT = 0.03  # each passage further down the list
+# Chosen on the tuning half of the questions about real folders and on practice questions, see benchmarks/RESULTS.md.
+SENTENCE_WEIGHT = 1.0  # of the head's chance of a sentence, beside similarity and its passage's chance
+PASSAGE_WEIGHT = 0.3
 MARGIN = 0.4  # a sentence this far under the best one is left out
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Every passage in the reader's order, and every sentence of the first few with its score."""
+
+    ranked: tuple[RetrievedChunk, ...]
+    sentences: tuple[list[Sentence], ...]  # of the first few passages
+    evidence: tuple[Evidence, ...]
+    answers: float  # chance that the passages answer
+
+
 class HeadReader:
-    """See `Reader`. The head ranks twice the passages that are kept; it and similarity score their sentences.
+    """See `Reader`. The head ranks more passages than are kept; it and similarity score the sentences of the kept ones.
 
     Where the head cannot be used, similarity alone reads, and `fault` says so.
     """
 
     name = "reader-head"
 
-    def __init__(self, head: PassageReader, similar: SimilarityReader, kept: int = 5) -> None:
+    def __init__(
+        self, head: PassageReader, similar: SimilarityReader, kept: int = 5, candidates: int = RERANKED
+    ) -> None:
         self.head = head
         self.similar = similar
         self.kept = kept
-        self.candidates = 2 * kept
+        self.candidates = candidates
         self.fault = ""
 
     def warm_up(self) -> None:
@@ -45,51 +57,73 @@ class HeadReader:
     def choose(self, question: str, passages: Sequence[RetrievedChunk], core: str = "") -> Choice:
         """See `Reader.choose`."""
         try:
-            return self._read(question, passages, core)
+            found = self.score(question, passages, core)
         except ReaderError as error:
             self._note(error)
             return self.similar.choose(question, passages[: self.kept], core)
+        return Choice(found.ranked[: self.kept], pick(question, found.evidence, found.sentences, MARGIN), found.answers)
+
+    def check(self, claims: Sequence[tuple[str, RetrievedChunk]]) -> list[Support]:
+        """See `Reader.check`; empty where the head cannot be used."""
+        try:
+            return self.head.check([(claim, Passage(p.heading, p.chunk.text, ())) for claim, p in claims])
+        except ReaderError as error:
+            self._note(error)
+            return []
+
+    def score(self, question: str, passages: Sequence[RetrievedChunk], core: str = "") -> Scored:
+        """Rank the passages and score the sentences of the first few.
+
+        Raises:
+            ReaderError: the head cannot be used.
+        """
+        sentences = {p.chunk.id: split_sentences(p.chunk.text) for p in passages}
+        views = weighed(question, core)
+        readings = [self._read(view, passages, sentences) for view, _ in views]
+        logits = {
+            p.chunk.id: sum(weight * found[n].logit for (_, weight), found in zip(views, readings, strict=True))
+            for n, p in enumerate(passages)
+        }
+        ranked = in_order(passages, [logits[p.chunk.id] for p in passages])
+        kept = ranked[: self.kept]
+        places = {p.chunk.id: n for n, p in enumerate(passages)}
+        compared = self.similar.compare(question, core, kept, [sentences[p.chunk.id] for p in kept])
+        evidence = []
+        for place, passage in enumerate(kept):
+            cosines = [cosine for cosine, _ in compared[place]] if self._knows_near() else None
+            chances = [self.head.weigh(found[places[passage.chunk.id]], cosines) for found in readings]
+            standing = PASSAGE_WEIGHT * chance(logits[passage.chunk.id])
+            for n, (sentence, (cosine, shared)) in enumerate(
+                zip(sentences[passage.chunk.id], compared[place], strict=True)
+            ):
+                likely = sum(weight * found[n] for (_, weight), found in zip(views, chances, strict=True))
+                score = SENTENCE_WEIGHT * likely + standing + cosine + COVERAGE_WEIGHT * shared
+                evidence.append(Evidence(sentence, place, score))
+        answers = max((chance(logits[p.chunk.id]) for p in kept), default=0.0)
+        return Scored(tuple(ranked), tuple(sentences[p.chunk.id] for p in kept), tuple(evidence), answers)
+
+    def _knows_near(self) -> bool:
+        """Whether the search's cosines are of the kind that the head was trained with."""
+        return self.head.near == self.similar.embedder.name
 
     def _note(self, error: ReaderError) -> None:
         if not self.fault:
             log.warning("%s", error)
         self.fault = f"Evidence is chosen by similarity: {error}"
 
-    def _read(self, question: str, passages: Sequence[RetrievedChunk], core: str) -> Choice:
-        sentences = {p.chunk.id: split_sentences(p.chunk.text) for p in passages}
-        readings = dict(zip(sentences, self._readings(question, core, passages, sentences), strict=True))
-        ranked = sorted(passages, key=lambda p: -(readings[p.chunk.id].answers + RETRIEVAL_WEIGHT * p.score))[
-            : self.kept
-        ]
-        found = [sentences[p.chunk.id] for p in ranked]
-        similarity = self.similar.scores(question, core, ranked, found)
-        scored = []
-        for place, passage in enumerate(ranked):
-            reading = readings[passage.chunk.id]
-            standing = PASSAGE_WEIGHT * reading.answers - RANK_WEIGHT * place
-            scored += [
-                Evidence(sentence, place, SENTENCE_WEIGHT * chance + similar + standing)
-                for sentence, chance, similar in zip(found[place], reading.sentences, similarity[place], strict=True)
-            ]
-        answers = max((readings[p.chunk.id].answers for p in ranked), default=0.0)
-        return Choice(tuple(ranked), pick(question, scored, found, MARGIN), answers)
-
-    def _readings(
-        self, question: str, core: str, passages: Sequence[RetrievedChunk], sentences: Mapping[str, Sequence[Sentence]]
+    def _read(
+        self, view: str, passages: Sequence[RetrievedChunk], sentences: Mapping[str, Sequence[Sentence]]
     ) -> list[Reading]:
-        """Readings of the passages for the question and its core, averaged by weight."""
-        readable = [
-            Passage(heading_of(p), p.chunk.text, tuple((s.start, s.end) for s in sentences[p.chunk.id]))
-            for p in passages
-        ]
-        views = [(self.head.read(view, readable), weight) for view, weight in weighed(question, core)]
-        return [
-            Reading(
-                sum(weight * found[place].answers for found, weight in views),
-                tuple(
-                    sum(weight * found[place].sentences[n] for found, weight in views)
-                    for n in range(len(readable[place].spans))
-                ),
-            )
-            for place in range(len(readable))
-        ]
+        known = self._knows_near()
+        return self.head.read(
+            view,
+            [
+                Passage(
+                    p.heading,
+                    p.chunk.text,
+                    tuple((s.start, s.end) for s in sentences[p.chunk.id]),
+                    p.dense if known else None,
+                )
+                for p in passages
+            ],
+        )

@@ -28,7 +28,7 @@ DAY = 86_400.0  # seconds
 SHORTEST = 14 * DAY  # that the axis spans
 FIRST, LAST = (datetime(*day, tzinfo=UTC).timestamp() for day in ((1, 1, 3), (9999, 12, 28)))
 DAY_STEPS, MONTH_STEPS = (1, 2, 7, 14), (1, 3, 6, 12, 24, 60, 120, 240, 600, 1_200, 12_000, 60_000)
-STAGES = (("dense", "Meaning"), ("lexical", "Words"), ("score", "Together"))
+STAGES = (("dense", "Meaning"), ("lexical", "Words"), ("score", "Together"), ("reader", "Reader"))
 
 
 def document_address(document: Row, key: str = "", version: int | None = None, start: int = 0, end: int = 0) -> str:
@@ -270,7 +270,7 @@ def _hit(number: int, hit: Row) -> str:
     if len(text) > EXCERPT:
         cut = html.escape(" ".join(text.split())[:EXCERPT].rsplit(None, 1)[0])
         shown = f"<p>{cut} …</p>" + fold("Whole passage", shown)
-    scores = "".join(_score(label, hit[stage]) for stage, label in STAGES)
+    scores = "".join(_score(label, hit[stage]) for stage, label in STAGES if hit[stage] is not None)
     return (
         f'<article><header><span class="number">{number}</span> <strong>{html.escape(hit["title"])}</strong>{audience}'
         f'<small>{html.escape(place)} · {dates}</small></header><div class="scores">{scores}</div>{shown}</article>'

@@ -208,7 +208,7 @@ button.drop{color:var(--body-text-color-subdued)}
 .passages small,.hits small{display:block;color:var(--body-text-color-subdued);font-size:.8rem}
 .passages p,.hits p{white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.55;margin:6px 0 0!important}
 .hits summary{cursor:pointer;font-size:.82rem;color:var(--primary-700);margin-top:4px}
-.scores{display:grid;grid-template-columns:repeat(3,auto minmax(40px,1fr) auto);
+.scores{display:grid;grid-template-columns:repeat(4,auto minmax(32px,1fr) auto);
  gap:4px 8px;align-items:center;font-size:.8rem;margin:6px 0 2px;max-width:640px;color:var(--body-text-color-subdued)}
 .scores b{font-variant-numeric:tabular-nums;font-weight:600;color:var(--body-text-color);margin-right:12px}
 .scores i{height:6px;border-radius:99px;background:#e2e8f0;overflow:hidden;display:block}

@@ -18,6 +18,7 @@ from knowledge.embedder import Embedder, SentenceTransformerEmbedder
 from knowledge.indexing import DocumentIndex, open_knowledge
 from knowledge.live_sources import LiveSources
 from knowledge.reader import MiniLmReader
+from knowledge.reranker import Reranker
 from knowledge.source_registry import SourceRegistry
 from tone_tuning.base_model import DEFAULT_BASE
 from tone_tuning.prompt import prompt_hash
@@ -106,7 +107,9 @@ def open_service(
         adapters = open_adapters(settings)
         model = ChampionModel(settings, adapters, report)
         conversations = ConversationLog(settings.home / "frontdesk.db")
-        reader = HeadReader(MiniLmReader(), SimilarityReader(embedder, settings.top_k), settings.top_k)
+        head = MiniLmReader()
+        reader = HeadReader(head, SimilarityReader(embedder, settings.top_k), settings.top_k)
+        retriever.rerank = Reranker(head, knows_near=embedder.name == head.near)
         bot = SupportBot(retriever, reader, model, conversations, degraded=model.degraded, clock=clock)
         retraining = Retraining(settings, retriever, reader)
         sources = LiveSources(SourceRegistry(settings.home / "sources.db"), documents, clock, read_variables())

@@ -162,7 +162,7 @@ class SupportBot:
         gate = GroundingGate(course.standalone, course.sources)
         try:
             model = self.model()
-            gate = GroundingGate(course.standalone, course.sources, model.phrases)
+            gate = GroundingGate(course.standalone, course.sources, model.phrases, self.reader.check)
             for unit in cut_units(self._draft(course, history, model)):
                 yield from self._say(course, gate.feed(unit))
         except ToneTuningError as error:

@@ -112,7 +112,8 @@ class Chunk:
 class RetrievedChunk:
     """A passage found for a query: `score` fused 0 to 1, `dense` cosine, `lexical` BM25 brought to 0 to 1.
 
-    `effective_from` and `effective_until` are the dates of its version.
+    `effective_from` and `effective_until` are the dates of its version. `reader` is the reader head's chance, 0 to 1,
+    that it answers, where the passages were reranked.
     """
 
     chunk: Chunk
@@ -122,6 +123,12 @@ class RetrievedChunk:
     score: float
     dense: float
     lexical: float
+    reader: float | None = None
+
+    @property
+    def heading(self) -> str:
+        """Title and headings, each once."""
+        return ". ".join(dict.fromkeys((self.document.title, *self.chunk.heading_path)))
 
 
 def document_id(collection: str, source: str) -> str:

@@ -39,6 +39,9 @@ class Stages:
     fold: bool = True  # passages that repeat a better one word for word are left out
 
 
+Rerank = Callable[[str, Sequence[RetrievedChunk]], list[RetrievedChunk]]
+
+
 class Retriever:
     """Searches what is in force; what the catalog does not show for a scope is dropped, whatever the indexes say."""
 
@@ -49,12 +52,14 @@ class Retriever:
         embedder: Embedder,
         clock: Callable[[], datetime],
         stages: Stages = Stages(),
+        rerank: Rerank | None = None,
     ) -> None:
         self.catalog = catalog
         self.vectors = vectors
         self.embedder = embedder
         self.clock = clock
         self.stages = stages
+        self.rerank = rerank
 
     def within(self, as_of: datetime | None = None, audiences: frozenset[str] = CUSTOMER) -> "ScopedRetriever":
         """The same search for one instant (now at each question by default) and one kind of asker."""
@@ -68,10 +73,12 @@ class Retriever:
         audiences: frozenset[str] = CUSTOMER,
         *,
         window: int = 0,
+        rerank: bool = False,
     ) -> list[RetrievedChunk]:
         """At most `top_k` passages, best first; ties in the order of the ids; empty when nothing is relevant.
 
-        With a `window` each comes with its neighbours, as many as that many characters hold, and none twice.
+        With a `window` each comes with its neighbours, as many as that many characters hold, and none twice. With
+        `rerank` the reranker, where there is one, orders the best ones anew.
 
         score = 0.8 x cosine (not below 0) + 0.2 x BM25 / (BM25 + 20), so 0 to 1.
 
@@ -96,6 +103,7 @@ class Retriever:
             return []
         ranked = sorted(self._scored(passages), key=lambda passage: (-passage.score, passage.chunk.id))
         ranked = _folded(ranked) if self.stages.fold else ranked
+        ranked = self.rerank(query, ranked) if rerank and self.rerank else ranked
         if not window:
             return ranked[:top_k]
         return widened(ranked, top_k, window, partial(self.catalog.extents, reach=REACH), self.catalog.text_between)
@@ -149,9 +157,9 @@ class ScopedRetriever:
     as_of: datetime | None
     audiences: frozenset[str]
 
-    def retrieve(self, query: str, top_k: int = 5, *, window: int = 0) -> list[RetrievedChunk]:
+    def retrieve(self, query: str, top_k: int = 5, *, window: int = 0, rerank: bool = False) -> list[RetrievedChunk]:
         """See `Retriever.retrieve`."""
-        return self.retriever.retrieve(query, top_k, self.as_of, self.audiences, window=window)
+        return self.retriever.retrieve(query, top_k, self.as_of, self.audiences, window=window, rerank=rerank)
 
 
 def _passage(found: Found, dense: float, lexical: float) -> RetrievedChunk:

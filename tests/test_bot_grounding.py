@@ -6,6 +6,7 @@ from bot.drafts import cut_units
 from bot.evidence import Evidence, EvidenceSource
 from bot.grounding import GroundingGate
 from bot.sentences import split_sentences
+from knowledge.reader import Support
 from tests.stories import retrieved
 
 RETURNS = "Small appliances can be returned within 45 days of delivery. Opened items carry a fee of $5."
@@ -38,6 +39,24 @@ def test_a_faithful_draft_passes_as_it_was_written():
 
     assert text == draft
     assert (verdicts.passed, verdicts.quoted, verdicts.wrote) == (2, 0, 1.0)
+
+
+def test_a_part_that_its_passage_contradicts_is_replaced_by_the_evidence():
+    """The reader head is asked about each part with the passage it cites; without one, words and values decide."""
+    asked = []
+
+    def check(claims):
+        asked.extend(claims)
+        return [Support(0.1, 0.8, 0.1)]
+
+    draft = "Opened items carry a fee of $5. [1]"
+    gate = GroundingGate("What does it cost?", sources(RETURNS), check=check)
+    text = "".join(gate.feed(unit) for unit in cut_units([draft])) + gate.close()
+
+    assert asked[0][0] == "Opened items carry a fee of $5." and asked[0][1].chunk.text == RETURNS
+    assert gate.verdicts.passed == 0 and "otherwise" in gate.verdicts.reasons[0]
+    assert "Opened items carry a fee of $5. [1]" in text
+    assert shown(draft, RETURNS)[1].passed == 1
 
 
 def test_an_opening_that_claims_something_is_dropped():

@@ -259,7 +259,7 @@ def test_a_long_document_shows_its_first_passages():
 def hit(**more):
     row = {"document": "docs/returns.md", "title": "Returns", "audience": "public", "version": 2, "text": "45 days.",
            "effective_from": day("2026-01-01").isoformat(), "effective_until": None, "section": "Returns > Time limits",
-           "score": 0.7, "dense": 0.5, "lexical": 1.0}  # fmt: skip
+           "score": 0.7, "dense": 0.5, "lexical": 1.0, "reader": None}  # fmt: skip
     return row | more
 
 
@@ -272,6 +272,12 @@ def test_a_hit_shows_rank_place_dates_and_the_score_of_each_stage():
     assert "1 ReturnsTime limits · version 2 · since 1 Jan 2026Meaning0.50Words1.00Together0.7045 days." in text
     assert "2 Returns vip, tradedocs/returns.md · version 2 · since 1 Jan 2026, until 31 Dec 2026" in text
     assert re.findall(r"width:(\d+)%", fragment) == ["50", "100", "70", "0", "100", "70"]
+
+
+def test_a_hit_that_was_reranked_shows_what_the_reader_thinks_of_it():
+    """A stage that did not run has no bar."""
+    assert "Together0.70Reader0.91" in Reader(search_hits([hit(reader=0.91)])).text
+    assert "Reader" not in Reader(search_hits([hit()])).text
 
 
 def test_a_long_hit_is_cut_and_can_be_unfolded():

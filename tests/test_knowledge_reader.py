@@ -1,6 +1,7 @@
 """The reader head: what it is shown, and what it says about it."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -35,6 +36,7 @@ def test_a_sentence_that_answers_scores_above_its_neighbours(head):
 
     assert reading.answers > 0.5
     assert reading.sentences.index(max(reading.sentences)) == 0
+    assert head.weigh(reading)[0] > 0.5 > max(head.weigh(reading)[1:])
 
 
 def test_a_passage_about_something_else_does_not_answer(head):
@@ -46,17 +48,47 @@ def test_a_passage_about_something_else_does_not_answer(head):
     assert max(wrong.sentences) < max(right.sentences)
 
 
+def test_a_passage_that_search_finds_nearer_has_a_better_chance(head):
+    """The head adds to what the cosines tell; without them an ordinary one is taken."""
+    far, usual, near = (
+        head.read("Are dogs allowed?", [replace(STORE, near=cosine)])[0].logit for cosine in (0.1, None, 0.8)
+    )
+    (reading,) = head.read("Are dogs allowed?", [STORE])
+
+    assert far < usual < near
+    assert head.weigh(reading, [0.1, 0.8])[1] > head.weigh(reading)[1] > head.weigh(reading, [0.1, 0.1])[1]
+
+
+@pytest.mark.parametrize(
+    ("claim", "passage", "relation"),
+    [
+        ("You can return small appliances for 45 days after delivery.", RETURNS, "supported"),
+        ("You can return small appliances for 60 days after delivery.", RETURNS, "contradicted"),
+        ("Gift cards can be returned.", RETURNS, "contradicted"),
+        ("We deliver to Norway by sea.", RETURNS, "neither"),
+    ],
+)
+def test_a_claim_is_supported_contradicted_or_neither(head, claim, passage, relation):
+    """Three chances that add up to one."""
+    (support,) = head.check([(claim, passage)])
+
+    assert support.supported + support.contradicted + support.neither == pytest.approx(1.0, abs=1e-4)
+    assert getattr(support, relation) == max(support.supported, support.contradicted, support.neither)
+
+
 def test_readings_come_in_the_order_of_the_passages_and_repeat(head):
     """Reading passages together or alone makes no difference."""
     together = head.read("Are dogs allowed?", [RETURNS, STORE])
     alone = [head.read("Are dogs allowed?", [passage])[0] for passage in (RETURNS, STORE)]
 
-    assert together == alone
+    for one, other in zip(together, alone, strict=True):
+        assert one.answers == pytest.approx(other.answers, abs=0.02)
+        assert one.sentences == pytest.approx(other.sentences, abs=0.1)
 
 
 def test_nothing_to_read_is_no_reading(head):
     """No passages, no readings; a passage without sentences still has a chance."""
-    assert head.read("Are dogs allowed?", []) == []
+    assert head.read("Are dogs allowed?", []) == [] and head.check([]) == []
     assert head.read("Are dogs allowed?", [Passage("", "", ())])[0].sentences == ()
 
 
@@ -102,5 +134,6 @@ def test_the_fake_counts_the_words_of_the_question():
     """Two of two long words give 1.0, none gives 0.0."""
     (reading,) = WordReader().read("Gift cards returned?", [RETURNS])
 
-    assert reading.answers == 1.0
-    assert reading.sentences == (pytest.approx(1 / 3), 0.0, 1.0)
+    assert reading.answers == pytest.approx(1.0, abs=1e-5)
+    assert WordReader().weigh(reading) == pytest.approx([1 / 3, 0.0, 1.0], abs=1e-5)
+    assert WordReader().check([("Gift cards returned", RETURNS)])[0].supported == pytest.approx(1.0, abs=1e-5)
