@@ -1,4 +1,4 @@
-"""The command line: ask, chat, serve, doctor, and the groups docs, tone and eval."""
+"""The command line: ask, chat, serve, doctor, and the groups docs, tone, model and eval."""
 
 import os
 import sys
@@ -13,6 +13,7 @@ import typer
 
 from bot.cli_documents import docs
 from bot.cli_eval import evaluation
+from bot.cli_model import model
 from bot.cli_session import Session, console, degraded_exit, errors, open_desk, say
 from bot.cli_tone import tone
 from bot.errors import QuestionError
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(docs, name="docs")
 app.add_typer(tone, name="tone")
+app.add_typer(model, name="model")
 app.add_typer(evaluation, name="eval")
 
 
