@@ -20,7 +20,7 @@ from knowledge.intake import FileResult, Intake, Prepared
 from knowledge.passage_index import EMBED_TOGETHER, PassageIndex, Progress, silent
 from knowledge.retriever import Retriever
 from knowledge.store import VectorIndex, VectorStore
-from knowledge.upkeep import erase, faults, finish_erasure, rebuild, repair
+from knowledge.upkeep import drop_strays, erase, faults, finish_erasure, rebuild, repair
 
 __all__ = ["UPLOADS", "DocumentIndex", "FileResult", "Progress", "open_knowledge", "silent"]
 
@@ -261,8 +261,9 @@ class DocumentIndex:
         return rebuild(self.passages, on_progress)
 
     def recover(self) -> tuple[int, int]:
-        """Mend what a kill left: (vectors removed or moved, passages embedded)."""
+        """Mend what a kill left, before anything is added: (vectors removed or moved, passages embedded)."""
         finish_erasure(self.passages, self.originals)
+        drop_strays(self.catalog, self.originals)
         return self.passages.recover()
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from knowledge.passage_index import PassageIndex, Progress, silent
 from knowledge.records import DATES, to_dates, to_window
 from knowledge.store import VectorIndex, Vectors
 
-__all__ = ["catalog_faults", "erase", "faults", "finish_erasure", "rebuild", "repair"]
+__all__ = ["catalog_faults", "drop_strays", "erase", "faults", "finish_erasure", "rebuild", "repair"]
 
 SAMPLE = 100  # vectors that are searched for: an index may have lost what its list still names
 MISSED = 0.1  # of them; a search that is approximate misses some, 15 in 367 of equally distant ones
@@ -81,6 +81,14 @@ def finish_erasure(index: PassageIndex, originals: Path) -> None:
             index.embed_all()
         index.catalog.shred()
         index.catalog.set_setting(ERASING, None)
+
+
+def drop_strays(catalog: Catalog, originals: Path) -> None:
+    """Remove originals that no version came from, of uploads that a kill cut short; only while nothing is added."""
+    known = {name for (name,) in catalog.database.read("SELECT DISTINCT original_hash FROM versions")}
+    for path in originals.iterdir() if originals.is_dir() else ():
+        if path.name not in known:
+            path.unlink(missing_ok=True)
 
 
 def _copy(index: PassageIndex, fresh: VectorIndex) -> None:

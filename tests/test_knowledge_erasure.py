@@ -189,6 +189,23 @@ def test_what_was_cut_short_is_finished_at_the_next_start(documents, home, clock
     again.close()
 
 
+def test_the_original_of_an_upload_that_was_killed_is_gone_at_the_next_start(documents, home, clock, monkeypatch):
+    """Nothing would ever point to it, so no erasure would find it; a half-written one goes too."""
+    monkeypatch.setattr(Catalog, "add_version", broken)
+    with pytest.raises(KeyboardInterrupt):
+        documents.add_bytes("late.md", b"# Late\n\nA marzipan pig.\n")
+    monkeypatch.undo()
+    (documents.originals / "abc.partial").write_bytes(b"half a marzipan pig")
+    documents.close()
+    assert traces(home, [b"marzipan"])
+
+    again, _ = open_knowledge(home, HashEmbedder(), clock)
+
+    assert traces(home, [b"marzipan"]) == set()
+    assert len(list(again.originals.iterdir())) == 4
+    again.close()
+
+
 def test_an_erasure_that_did_not_begin_changes_nothing(documents, monkeypatch):
     """The transaction that takes the document out of the catalog also notes what is left to do."""
     monkeypatch.setattr(Catalog, "erase", broken)
