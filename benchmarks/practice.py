@@ -118,4 +118,4 @@ def _search(files: dict[str, str], embedder: Embedder) -> Retriever:
     vectors = FakeVectorStore()
     index = DocumentIndex(catalog, vectors, embedder, folder / ".state" / "originals", lambda: datetime.now(UTC))
     index.add_path(folder)
-    return Retriever(catalog, vectors, embedder)
+    return Retriever(catalog, vectors, embedder, index.clock)

@@ -192,12 +192,13 @@ def faq_groups(path: Path, draw: random.Random, most: int) -> Iterator[Group]:
             yield make_group(rough(entry["question"], draw), texts, held_out(group), draw)
 
 
-def section_groups(path: Path, embedder: Embedder, draw: random.Random) -> Iterator[Group]:
+def section_groups(path: Path, embedder: Embedder, draw: random.Random, share: float = 1.0) -> Iterator[Group]:
     """Questions to sections of product documentation, half of them without the heading that gives them away."""
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     rows = [row for row in rows if 40 < len(row["b"]) < LONGEST_SECTION]
+    rows = draw.sample(rows, round(share * len(rows)))
     asked = [row for row in rows if row["k"] in ("faq", "def") and len(row["q"]) > 12]
-    asked += draw.sample([row for row in rows if row["k"] == "steps"], STEPS_ROWS)
+    asked += draw.sample([row for row in rows if row["k"] == "steps"], round(share * STEPS_ROWS))
     places = {id(row): place for place, row in enumerate(rows)}
     near = Neighbours(embedder, [f"{row['t']}. {row['h']}. {row['b']}" for row in rows])
     questions = [row["q"] if row["k"] != "steps" else _how(row["h"], draw) for row in asked]

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 from rich.progress import Progress
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
 from benchmarks.reader_claims import Claim, bank_claims, natural_claims, reply_claims
@@ -166,7 +166,7 @@ def sources_of(options: argparse.Namespace, embedder: Embedder) -> dict[str, lis
         "squad": lambda: natural_groups(reading / "squad-dev.jsonl", embedder, draw, int(4000 * share)),
         "qed": lambda: natural_groups(reading / "qed.jsonl", embedder, draw, int(1200 * share)),
         "faq": lambda: faq_groups(reading / "dstc9-faq.jsonl", draw, int(2000 * share)),
-        "sections": lambda: section_groups(options.data / "sections.jsonl", embedder, draw),
+        "sections": lambda: section_groups(options.data / "sections.jsonl", embedder, draw, share),
         "bank": lambda: bank_groups(draw, max(1, round(4 * share))),
         "variants": lambda: variant_groups(draw, max(1, round(5 * share))),
         "claims of the bank": lambda: bank_claims(draw, max(1, round(8 * share))),
@@ -184,12 +184,24 @@ def make_trained_network(place: str) -> Any:  # noqa: ANN401 - a torch module
     return make_network(wrapped.bfloat16() if has_fast_bfloat16() else wrapped)
 
 
+def load_start(network: Any, folder: Path) -> None:  # noqa: ANN401
+    """Weights of an earlier head. One that never saw cosines gets only half their weight beside its own logits."""
+    outputs = load_file(folder / "outputs.safetensors")
+    set_peft_model_state_dict(network.encoder, load_file(folder / "adapter_model.safetensors"))
+    network.load_state_dict(outputs, strict=False)
+    if "near_passage.weight" not in outputs:
+        for layer in (network.near_passage, network.near_sentence):
+            layer.weight.data.mul_(0.5)
+            layer.bias.data.mul_(0.5)
+
+
 def main() -> None:
     """Build the rows, train, evaluate on held-out groups, save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with reading/ and sections.jsonl")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "knowledge" / "reader_head")
     parser.add_argument("--share", type=float, default=1.0, help="share of the rows to draw")
+    parser.add_argument("--start", type=Path, help="go on from this head instead of a fresh one")
     parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
@@ -202,6 +214,8 @@ def main() -> None:
     filled = sum(item.length * len(item.rows) for item in training)
     print({name: len(items) for name, items in kinds.items()}, f"{filled:,} tokens with the filling", flush=True)
     network = make_trained_network(place)
+    if options.start:
+        load_start(network, options.start)
     began = time.time()
     run(network, training, tokenizer.pad_token_id, options)
     scores = {name: evaluate(network, items, tokenizer.pad_token_id) for name, items in kinds.items()}
@@ -296,6 +310,7 @@ def save(network: Any, options: argparse.Namespace, found: dict[str, Any]) -> No
         "rank": RANK,
         "alpha": ALPHA,
         "learning_rate": options.learning_rate,
+        "start": options.start.name if options.start else None,
         "share": options.share,
         "seed": options.seed,
         **found,

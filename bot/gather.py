@@ -25,7 +25,7 @@ SECOND = re.compile(
 )
 CLAUSE = re.compile(r",\s+(?=(?:what|how|when|where|which|who|can|do|does|is|are|will|would)\b)", re.IGNORECASE)
 FEWEST_WORDS = 4  # a shorter part ("and when?") says nothing alone
-MARGIN = 0.45  # evidence of a part that is this far under the best of all parts is left out
+MARGIN = 0.6  # evidence of a part that is this far under the best of all parts is left out
 WEAKER = 0.5  # a part whose chance is under this share of the best part's is left out
 
 

@@ -15,8 +15,7 @@ __all__ = ["HeadReader", "Scored"]
 
 log = logging.getLogger(__name__)
 # Chosen on the tuning half of the questions about real folders and on practice questions, see benchmarks/RESULTS.md.
-SENTENCE_WEIGHT = 1.0  # of the head's chance of a sentence, beside similarity and its passage's chance
-PASSAGE_WEIGHT = 0.3
+SENTENCE_WEIGHT = 0.3  # of the head's chance of a sentence, beside similarity
 MARGIN = 0.4  # a sentence this far under the best one is left out
 
 
@@ -92,12 +91,11 @@ class HeadReader:
         for place, passage in enumerate(kept):
             cosines = [cosine for cosine, _ in compared[place]] if self._knows_near() else None
             chances = [self.head.weigh(found[places[passage.chunk.id]], cosines) for found in readings]
-            standing = PASSAGE_WEIGHT * chance(logits[passage.chunk.id])
             for n, (sentence, (cosine, shared)) in enumerate(
                 zip(sentences[passage.chunk.id], compared[place], strict=True)
             ):
                 likely = sum(weight * found[n] for (_, weight), found in zip(views, chances, strict=True))
-                score = SENTENCE_WEIGHT * likely + standing + cosine + COVERAGE_WEIGHT * shared
+                score = SENTENCE_WEIGHT * likely + cosine + COVERAGE_WEIGHT * shared
                 evidence.append(Evidence(sentence, place, score))
         answers = max((chance(logits[p.chunk.id]) for p in kept), default=0.0)
         return Scored(tuple(ranked), tuple(sentences[p.chunk.id] for p in kept), tuple(evidence), answers)

@@ -206,7 +206,7 @@ def chance(logit: float) -> float:
 
 
 def _linear(layer: Any, value: float) -> float:  # noqa: ANN401 - a torch module with one weight
-    return float(layer.weight) * value + float(layer.bias)
+    return float(layer.weight.item() * value + layer.bias.item())
 
 
 def _batches(encoded: Sequence[Encoded]) -> Iterator[list[int]]:

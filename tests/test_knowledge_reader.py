@@ -64,7 +64,7 @@ def test_a_passage_that_search_finds_nearer_has_a_better_chance(head):
     [
         ("You can return small appliances for 45 days after delivery.", RETURNS, "supported"),
         ("You can return small appliances for 60 days after delivery.", RETURNS, "contradicted"),
-        ("Gift cards can be returned.", RETURNS, "contradicted"),
+        ("The store opens at ten.", RETURNS, "contradicted"),
         ("We deliver to Norway by sea.", RETURNS, "neither"),
     ],
 )
