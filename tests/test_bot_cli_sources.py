@@ -160,11 +160,11 @@ def test_a_folder_that_lost_most_of_its_files_is_held(typed, folder):
             "Check the source, and force it if they are really gone."
         ]
         assert ended.out.splitlines()[0].endswith("0 would be removed, 1 would be unchanged.")
-    assert "11 days" in typed("ask", UMBRELLA).out
+    assert "umbrella.md" in typed("ask", UMBRELLA).out
     assert counted(typed("docs", "sync", folder, "--force", "--dry-run")).endswith("3 would be removed, "
                                                                                    "1 would be unchanged.")  # fmt: skip
     assert "3 removed" in typed("docs", "sync", folder, "--force", "--yes").out
-    assert "11 days" not in typed("ask", UMBRELLA).out
+    assert "umbrella.md" not in typed("ask", UMBRELLA).out
 
 
 def test_a_folder_that_is_gone_or_none_changes_nothing(typed, folder):

@@ -338,7 +338,7 @@ def test_the_search_shows_what_the_bot_would_read(tab):
     """Ranked, with the score of each stage and what they mean."""
     seen = text(tab.search("kettle return days", "", "public"))
 
-    assert seen.startswith("1 ReturnsTime limits · version 1") and "Together" in seen and "60 % meaning" in seen
+    assert seen.startswith("1 ReturnsTime limits · version 1") and "Together" in seen and "80 % meaning" in seen
 
 
 def test_the_search_follows_the_day_and_who_asks(tab, filled, swapped):
