@@ -104,15 +104,15 @@ def measure(asked: Sequence[Asked], reader: HeadReader, similar: SimilarityReade
     found = Measured()
     for item in asked:
         began = time.perf_counter()
-        ranked, scored = reader.scored(item.question, item.passages)
+        read = reader.score(item.question, item.passages)
         found.seconds.append(time.perf_counter() - began)
-        found.chances[bool(item.row["answerable"])].append(reader.answerable)
+        found.chances[bool(item.row["answerable"])].append(read.answers)
         if not item.row["answerable"]:
             continue
         if item.relevant:
             _add(found.ndcg, "search", ndcg(item.passages, item.relevant))
-            _add(found.ndcg, "reader", ndcg(ranked, item.relevant))
-        by_reader, by_similarity = _best(scored), _most_similar(item, similar)
+            _add(found.ndcg, "reader", ndcg(read.ranked, item.relevant))
+        by_reader, by_similarity = _best(read.evidence), _most_similar(item, similar)
         if (held := item.words_in(by_reader)) is not None:
             _add(found.words, "reader", held)
             _add(found.words, "similarity", item.words_in(by_similarity) or 0.0)
@@ -175,7 +175,8 @@ def main() -> None:
     options = parser.parse_args()
     embedder = SentenceTransformerEmbedder()
     similar = SimilarityReader(embedder)
-    reader = HeadReader(MiniLmReader(options.head), similar, kept=READ)
+    reader = HeadReader(MiniLmReader(options.head), similar)
+    reader.warm_up()
     asked = [item for folder in FOLDERS for item in ask_all(options.kb, folder, embedder)]
     asked = [item for item in asked if not options.held_out or item.row["held_out"] or not item.row["answerable"]]
     figures = {}
