@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.practice import PracticeQuestion, World, bank_worlds, faq_world
+from benchmarks.reader_scores import auroc
 from bot.decision import Signals, read_signals
 from bot.dialogue import standalone_question
 from bot.evidence import Reader, SimilarityReader, content_words
@@ -60,11 +61,6 @@ def fit(x: np.ndarray, y: np.ndarray, ridge: float = 1.0, rounds: int = 50) -> n
         curve = (x * (importance * p * (1 - p))[:, None]).T @ x + ridge * np.eye(len(w)) / len(w)
         w -= np.linalg.solve(curve, slope)
     return w
-
-
-def auroc(good: np.ndarray, bad: np.ndarray) -> float:
-    """Chance that an answerable question scores above an unanswerable one."""
-    return float((good[:, None] > bad[None]).mean() + 0.5 * (good[:, None] == bad[None]).mean())
 
 
 def report(rows: list[Measured]) -> None:

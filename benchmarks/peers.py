@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PEERS", "main", "measure", "peak_memory", "read_questions"]
+__all__ = ["PEERS", "main", "measure", "peak_memory", "read_questions", "read_rows"]
 
 TOP = 10
 OFFLINE = {"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False", "HAYSTACK_TELEMETRY_ENABLED": "False"}
@@ -174,9 +174,13 @@ def peak_memory() -> float:
 
 
 def read_questions(path: Path) -> list[dict[str, Any]]:
-    """The answerable rows, each with `asked`: the question, after the customer's turn before it where there is one."""
+    """The answerable rows; see `read_rows`."""
+    return [row for row in read_rows(path) if row["answerable"]]
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """All rows, each with `asked`: the question, after the customer's turn before it where there is one."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    rows = [row for row in rows if row["answerable"]]
     for row in rows:
         earlier = [turn["content"] for turn in row.get("history") or [] if turn["role"] == "user"]
         row["asked"] = " ".join([*earlier[-1:], row["question"]])

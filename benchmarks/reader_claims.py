@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.reader_rows import make_passage
 from bot.sentences import split_sentences
 from knowledge.reader import CONTRADICTED, NEITHER, SUPPORTED, Passage
 from tone_tuning.fact_bank import Fact, Topic, draw_company, draw_values, fill, has_steps, held_out, read_topics
@@ -51,7 +52,7 @@ def _bank_claim(topic: Topic, fact: Fact, company: Mapping[str, str], draw: rand
     said = fill(_statement(fact, draw), values)
     facts = draw.sample(others, min(len(others), draw.randint(0, 3)))
     if relation == CONTRADICTED:
-        changed = _changed(fact, said, topic, values, company, draw)
+        changed = _changed(said, topic, values, company, draw)
         said, relation = (changed, CONTRADICTED) if changed else (said, SUPPORTED)
     if relation != NEITHER:
         facts.insert(draw.randint(0, len(facts)), fact)
@@ -68,7 +69,7 @@ def _statement(fact: Fact, draw: random.Random) -> str:
 
 
 def _changed(
-    fact: Fact, said: str, topic: Topic, values: Mapping[str, str], company: Mapping[str, str], draw: random.Random
+    said: str, topic: Topic, values: Mapping[str, str], company: Mapping[str, str], draw: random.Random
 ) -> str | None:
     """The claim with another value of one slot, with two numbers changed round, or with its sense turned."""
     kinds = [_other_value, _swapped, _flipped] if draw.random() < 0.75 else [_flipped, _other_value]
@@ -122,9 +123,9 @@ def natural_claims(path: Path, draw: random.Random, most: int) -> Iterator[Claim
         by_group[group].append(context)
     for group, title, context in draw.sample(contexts, min(most, len(contexts))):
         sentences = split_sentences(context)
-        at = draw.randrange(len(sentences)) if sentences else 0
         if not sentences:
             continue
+        at = draw.randrange(len(sentences))
         said, relation = sentences[at].plain, draw.choice((SUPPORTED, CONTRADICTED, NEITHER))
         around = " ".join(s.verbatim for s in sentences[max(0, at - 2) : at + 3])
         if relation == NEITHER:
@@ -134,12 +135,17 @@ def natural_claims(path: Path, draw: random.Random, most: int) -> Iterator[Claim
             if said in around or not around:
                 continue
         if relation == CONTRADICTED:
-            numbers = NUMBER.findall(said)
-            changed = said.replace(numbers[0], _near(numbers[0], draw), 1) if numbers else _flipped(said, draw)
-            if not changed or changed == said:
+            said = _denied(said, draw)
+            if not said:
                 continue
-            said = changed
         yield Claim(said, make_passage(title, around), relation, held_out(group))
+
+
+def _denied(said: str, draw: random.Random) -> str:
+    """The claim with another first number, or with its sense turned where it has none; "" where neither can be."""
+    numbers = NUMBER.findall(said)
+    changed = said.replace(numbers[0], _near(numbers[0], draw), 1) if numbers else _flipped(said, draw)
+    return changed if changed and changed != said else ""
 
 
 def _near(number: str, draw: random.Random) -> str:
@@ -167,11 +173,9 @@ def reply_claims(path: Path, draw: random.Random) -> Iterator[Claim]:
         if relation != NEITHER:
             chosen.insert(draw.randint(0, len(chosen)), row["context"])
         if relation == CONTRADICTED:
-            numbers = NUMBER.findall(said)
-            changed = said.replace(numbers[0], _near(numbers[0], draw), 1) if numbers else _flipped(said, draw)
-            if not changed or changed == said:
+            said = _denied(said, draw)
+            if not said:
                 continue
-            said = changed
         if chosen:
             yield Claim(said, make_passage(row["title"], " ".join(chosen)), relation, held_out(row["group"]))
 
@@ -184,8 +188,3 @@ def _is_faithful(said: str, context: str) -> bool:
         and set(NUMBER.findall(said)) <= set(NUMBER.findall(context))
         and bool(negative.search(said)) == bool(negative.search(context))
     )
-
-
-def make_passage(heading: str, text: str) -> Passage:
-    """A passage with the places of its sentences."""
-    return Passage(heading, text, tuple((s.start, s.end) for s in split_sentences(text)))

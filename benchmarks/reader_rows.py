@@ -23,6 +23,7 @@ __all__ = [
     "Group",
     "bank_groups",
     "faq_groups",
+    "make_passage",
     "natural_groups",
     "rough",
     "section_groups",
@@ -80,17 +81,17 @@ def make_group(question: str, texts: Sequence[Text], kept_out: bool, draw: rando
     """A group of at most PASSAGES in random order; sentences that lie mostly inside a gold place are flagged."""
     chosen = list(texts[:PASSAGES])
     draw.shuffle(chosen)
-    passages, flags = [], []
-    for text in chosen:
-        sentences = split_sentences(text.text)
-        passages.append(Passage(text.heading, text.text, tuple((s.start, s.end) for s in sentences)))
-        flags.append(
-            tuple(
-                any(min(s.end, end) - max(s.start, start) > 0.5 * (s.end - s.start) for start, end in text.gold)
-                for s in sentences
-            )
-        )
-    return Group(question, tuple(passages), tuple(flags), kept_out)
+    passages = tuple(make_passage(text.heading, text.text) for text in chosen)
+    flags = tuple(
+        tuple(any(min(b, end) - max(a, start) > 0.5 * (b - a) for start, end in text.gold) for a, b in passage.spans)
+        for text, passage in zip(chosen, passages, strict=True)
+    )
+    return Group(question, passages, flags, kept_out)
+
+
+def make_passage(heading: str, text: str) -> Passage:
+    """A passage with the places of its sentences."""
+    return Passage(heading, text, tuple((s.start, s.end) for s in split_sentences(text)))
 
 
 def rough(question: str, draw: random.Random) -> str:

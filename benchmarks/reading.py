@@ -8,7 +8,6 @@ words; questions without a relevant passage are left out of nDCG. Differences ar
 
 import argparse
 import json
-import math
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -19,25 +18,22 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.peers import read_rows
 from benchmarks.reader_scores import auroc
+from benchmarks.stages import FOLDERS, ROOT
+from bot.baselines import PASSAGES, SENTENCES, most_similar
 from bot.evidence import Evidence, SimilarityReader
 from bot.head_reader import HeadReader
 from bot.metrics import bootstrap, normalise
-from bot.sentences import split_sentences
 from knowledge.documents import Chunk, Document, RetrievedChunk
 from knowledge.embedder import SentenceTransformerEmbedder
-from knowledge.evaluate import has_expected_words
+from knowledge.evaluate import DEPTH, has_expected_words, ndcg
 from knowledge.indexing import DocumentIndex, open_knowledge
 from knowledge.reader import HEAD, MiniLmReader
 
 __all__ = ["Asked", "ask_all", "main", "measure"]
 
-ROOT = Path(__file__).parents[1]
-FOLDERS = ("bank-help", "commerce-help", "18f-handbook")
 READ = 20  # passages a question
-SENTENCES = 3
-BASELINE_PASSAGES = 4  # whose most similar sentences the extractive baseline quotes
-DEPTH = 10
 
 
 @dataclass(frozen=True)
@@ -68,20 +64,13 @@ class Measured:
 
 def ask_all(kb: Path, folder: str, embedder: SentenceTransformerEmbedder) -> list[Asked]:
     """Every question of a folder, searched in a fresh index of it."""
-    rows = [
-        json.loads(line) for line in (ROOT / "benchmarks" / "questions" / f"{folder}.jsonl").read_text().splitlines()
-    ]
+    rows = read_rows(ROOT / "benchmarks" / "questions" / f"{folder}.jsonl")
     with tempfile.TemporaryDirectory() as place:
         documents, retriever = open_knowledge(Path(place), embedder, lambda: datetime.now(UTC))
         documents.add_path(kb / folder)
-        found = [_asked(folder, row, documents, retriever.retrieve(_question(row), READ)) for row in rows]
+        found = [_asked(folder, row, documents, retriever.retrieve(row["asked"], READ)) for row in rows]
         documents.close()
     return found
-
-
-def _question(row: Mapping[str, Any]) -> str:
-    earlier = [turn["content"] for turn in row["history"] if turn["role"] == "user"]
-    return " ".join([*earlier[-1:], row["question"]])
 
 
 def _asked(folder: str, row: Mapping[str, Any], documents: DocumentIndex, passages: Sequence[RetrievedChunk]) -> Asked:
@@ -90,7 +79,7 @@ def _asked(folder: str, row: Mapping[str, Any], documents: DocumentIndex, passag
     relevant = [
         c.id for document in gold for c in documents.chunks(document.id) if _is_relevant(row, document, c, texts)
     ]
-    return Asked(folder, row, _question(row), passages, frozenset(relevant), texts)
+    return Asked(folder, row, row["asked"], passages, frozenset(relevant), texts)
 
 
 def _is_relevant(row: Mapping[str, Any], document: Document, chunk: Chunk, texts: Sequence[str]) -> bool:
@@ -110,14 +99,19 @@ def measure(asked: Sequence[Asked], reader: HeadReader, similar: SimilarityReade
         if not item.row["answerable"]:
             continue
         if item.relevant:
-            _add(found.ndcg, "search", ndcg(item.passages, item.relevant))
-            _add(found.ndcg, "reader", ndcg(read.ranked, item.relevant))
-        by_reader, by_similarity = _best(read.evidence), _most_similar(item, similar)
+            _add(found.ndcg, "search", _ndcg(item.passages, item.relevant))
+            _add(found.ndcg, "reader", _ndcg(read.ranked, item.relevant))
+        quoted = most_similar(item.question, item.passages[:PASSAGES], similar.embedder)
+        by_reader, by_similarity = _best(read.evidence), [evidence.sentence.verbatim for evidence in quoted]
         if (held := item.words_in(by_reader)) is not None:
             _add(found.words, "reader", held)
             _add(found.words, "similarity", item.words_in(by_similarity) or 0.0)
             _add(found.words, "all passages read", item.words_in([p.chunk.text for p in item.passages]) or 0.0)
     return found
+
+
+def _ndcg(ranked: Sequence[RetrievedChunk], relevant: frozenset[str]) -> float:
+    return ndcg([passage.chunk.id for passage in ranked], relevant, DEPTH)
 
 
 def _add(lists: dict[str, list[float]], name: str, value: float) -> None:
@@ -126,24 +120,6 @@ def _add(lists: dict[str, list[float]], name: str, value: float) -> None:
 
 def _best(scored: Sequence[Evidence]) -> list[str]:
     return [item.sentence.verbatim for item in sorted(scored, key=lambda item: -item.score)[:SENTENCES]]
-
-
-def _most_similar(item: Asked, similar: SimilarityReader) -> list[str]:
-    """As bot/baselines.py chooses them: plain cosine, the heading before the sentence."""
-    passages = item.passages[:BASELINE_PASSAGES]
-    found = [(p.chunk.heading_path[-1] if p.chunk.heading_path else p.document.title, s)
-             for p in passages for s in split_sentences(p.chunk.text)]  # fmt: skip
-    if not found:
-        return []
-    vectors = similar.embedder.embed([item.question, *(f"{heading} {s.plain}" for heading, s in found)])
-    order = np.argsort(-(vectors[1:] @ vectors[0]), kind="stable")[:SENTENCES]
-    return [found[place][1].verbatim for place in order]
-
-
-def ndcg(ranked: Sequence[RetrievedChunk], relevant: frozenset[str]) -> float:
-    """Discounted gain of the relevant ones of the first ten, over the best possible (Järvelin, Kekäläinen 2002)."""
-    ideal = sum(1 / math.log2(1 + rank) for rank in range(1, min(len(relevant), DEPTH) + 1))
-    return sum(1 / math.log2(1 + n) for n, p in enumerate(ranked[:DEPTH], 1) if p.chunk.id in relevant) / ideal
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float]) -> str:

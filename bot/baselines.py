@@ -15,7 +15,7 @@ from knowledge.embedder import Embedder
 from tone_tuning.language_model import LanguageModel
 from tone_tuning.prompt import Source, build_messages
 
-__all__ = ["closed_book", "extractive", "plain_rag"]
+__all__ = ["PASSAGES", "SENTENCES", "closed_book", "extractive", "most_similar", "plain_rag"]
 
 PASSAGES = 4
 SENTENCES = 3
@@ -25,17 +25,20 @@ def extractive(golden: GoldenQuestion, retriever: Retriever, embedder: Embedder)
     """Of the top four passages the three sentences most similar to the question, quoted in document order."""
     began = time.perf_counter()
     passages = retriever.retrieve(_asked(golden), top_k=PASSAGES)
-    places = [(p, s) for p, passage in enumerate(passages) for s in split_sentences(passage.chunk.text)]
-    if not places:
-        return _answer(golden, "", (), passages, began)
-    texts = [f"{_heading(passages[p])} {s.plain}" for p, s in places]
-    vectors = embedder.embed([_asked(golden), *texts])
-    similarity = vectors[1:] @ vectors[0]
-    best = sorted(range(len(places)), key=lambda i: -similarity[i])[:SENTENCES]
-    chosen = [Evidence(places[i][1], places[i][0], float(similarity[i])) for i in sorted(best)]
-    sources = group_sources(chosen, passages)
+    sources = group_sources(most_similar(_asked(golden), passages, embedder), passages)
     text = " ".join(f"{e.sentence.plain} [{source.number}]" for source in sources for e in source.evidence)
     return _answer(golden, text, sources, passages, began)
+
+
+def most_similar(question: str, passages: Sequence[RetrievedChunk], embedder: Embedder) -> list[Evidence]:
+    """The three sentences nearest to the question, each read after its heading, in the order of the passages."""
+    places = [(p, s) for p, passage in enumerate(passages) for s in split_sentences(passage.chunk.text)]
+    if not places:
+        return []
+    vectors = embedder.embed([question, *(f"{_heading(passages[p])} {s.plain}" for p, s in places)])
+    similarity = vectors[1:] @ vectors[0]
+    best = sorted(range(len(places)), key=lambda i: -similarity[i])[:SENTENCES]
+    return [Evidence(places[i][1], places[i][0], float(similarity[i])) for i in sorted(best)]
 
 
 def plain_rag(golden: GoldenQuestion, retriever: Retriever, model: Callable[[], LanguageModel]) -> Answer:

@@ -9,7 +9,7 @@ from bot.sentences import Sentence, split_sentences
 from knowledge.documents import RetrievedChunk
 from knowledge.errors import ReaderError
 from knowledge.reader import Passage, PassageReader, Reading, Support, chance
-from knowledge.reranker import RERANKED, in_order
+from knowledge.reranker import RERANKED, as_read, in_order
 
 __all__ = ["HeadReader", "Scored"]
 
@@ -65,7 +65,7 @@ class HeadReader:
     def check(self, claims: Sequence[tuple[str, RetrievedChunk]]) -> list[Support]:
         """See `Reader.check`; empty where the head cannot be used."""
         try:
-            return self.head.check([(claim, Passage(p.heading, p.chunk.text, ())) for claim, p in claims])
+            return self.head.check([(claim, as_read(passage)) for claim, passage in claims])
         except ReaderError as error:
             self._note(error)
             return []
@@ -113,15 +113,5 @@ class HeadReader:
         self, view: str, passages: Sequence[RetrievedChunk], sentences: Mapping[str, Sequence[Sentence]]
     ) -> list[Reading]:
         known = self._knows_near()
-        return self.head.read(
-            view,
-            [
-                Passage(
-                    p.heading,
-                    p.chunk.text,
-                    tuple((s.start, s.end) for s in sentences[p.chunk.id]),
-                    p.dense if known else None,
-                )
-                for p in passages
-            ],
-        )
+        spans = [[(s.start, s.end) for s in sentences[p.chunk.id]] for p in passages]
+        return self.head.read(view, [as_read(p, of, known) for p, of in zip(passages, spans, strict=True)])

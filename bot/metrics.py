@@ -10,10 +10,10 @@ from typing import Any
 
 from bot.answer import Answer, Outcome
 from bot.golden import GoldenQuestion
+from tone_tuning.reading.scores import wilson
 
-__all__ = ["Judged", "bootstrap", "judge", "normalise", "rate", "summarise", "unsupported_values"]
+__all__ = ["Judged", "bootstrap", "has_expected", "judge", "normalise", "rate", "summarise", "unsupported_values"]
 
-Z = 1.959964  # 97.5 % point of the normal distribution
 WORD_LIMIT, LONG_WORD_LIMIT = 120, 200
 MARK = re.compile(r"\s*\[\d{1,2}\]")
 VALUE = re.compile(
@@ -51,7 +51,7 @@ def judge(golden: GoldenQuestion, answer: Answer) -> Judged:
     answered = answer.outcome is Outcome.ANSWERED
     text = normalise(answer.text)
     limit = LONG_WORD_LIMIT if golden.type in ("procedure", "multi") else WORD_LIMIT
-    holds = all(any(normalise(alternative) in text for alternative in group) for group in golden.must_contain)
+    holds = has_expected(golden, answer.text)
     clean = not any(normalise(word) in text for word in golden.must_not_contain)
     cited = {citation.document for citation in answer.citations}
     gold = set(golden.gold_docs)
@@ -65,6 +65,12 @@ def judge(golden: GoldenQuestion, answer: Answer) -> Judged:
         draft_unsupported=unsupported_values(answer.draft, answer) if answered else (),
         words=words,
     )
+
+
+def has_expected(golden: GoldenQuestion, text: str) -> bool:
+    """Whether a text has one alternative of every group of expected words."""
+    read = normalise(text)
+    return all(any(normalise(word) in read for word in group) for group in golden.must_contain)
 
 
 def unsupported_values(text: str, answer: Answer) -> tuple[str, ...]:
@@ -84,10 +90,8 @@ def rate(hits: int, n: int) -> dict[str, float | int | None]:
     """A share with its Wilson interval (Wilson 1927); all None but n when there is nothing to count."""
     if not n:
         return {"value": None, "n": 0, "low": None, "high": None}
-    share, z2 = hits / n, Z * Z
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return {"value": share, "n": n, "low": max(0.0, centre - half), "high": min(1.0, centre + half)}
+    low, high = wilson(hits, n)
+    return {"value": hits / n, "n": n, "low": low, "high": high}
 
 
 def bootstrap(

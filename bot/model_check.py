@@ -16,9 +16,9 @@ from bot.dialogue import recent_turns, standalone_question
 from bot.errors import SettingsError
 from bot.gather import Retriever, gather
 from bot.golden import GoldenQuestion
-from bot.metrics import bootstrap, normalise, rate
+from bot.metrics import bootstrap, has_expected, rate
 from bot.service import Service
-from bot.support_bot import to_prompt_source
+from bot.support_bot import reply_budget, to_prompt_source
 from knowledge.documents import RetrievedChunk
 from tone_tuning.atomic import read_json
 from tone_tuning.base_model import DEFAULT_BASE, PreparedBase, prepare_base
@@ -47,7 +47,6 @@ ENOUGH = 0.75  # share of the expected words kept with evidence from which a bas
 FEWEST = 10  # questions whose evidence holds the expected words; fewer say nothing
 PROBE = ("How long do I have to return a kettle?", "You can return a kettle within 45 days of delivery.")
 PROBE_TOKENS = 24
-MOST_TOKENS = 320  # of a reply, as in service
 WRITES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")  # how classes that write text are named
 OPENING = 160  # characters of a reply in which declining is looked for
 # How a model says that it has no answer: our own sentence, and the usual ones of models that were never taught ours.
@@ -236,10 +235,9 @@ def _whole(passage: RetrievedChunk) -> Source:
 
 def _write(model: LanguageModel, golden: GoldenQuestion, sources: Sequence[Source]) -> Written:
     messages = build_messages(golden.question, sources, recent_turns(golden.history))
-    budget = min(MOST_TOKENS, 70 + int(1.6 * sum(model.count_tokens(source.text) for source in sources)))
     began = time.perf_counter()
     try:
-        reply = model.generate(messages, max_new_tokens=budget).strip()
+        reply = model.generate(messages, max_new_tokens=reply_budget(model, sources)).strip()
     except Exception as error:  # out of memory, a prompt longer than the model takes, and the like
         raise BaseModelError(
             f"The model '{model.name}' failed at question '{golden.id}' ({reason(error)}): choose a smaller one."
@@ -269,9 +267,7 @@ def _judged(
 
 def _has(golden: GoldenQuestion, text: str) -> bool:
     """Whether a text has one alternative of every group of expected words; never where none are expected."""
-    read = normalise(text)
-    groups = golden.must_contain
-    return bool(groups) and all(any(normalise(word) in read for word in group) for group in groups)
+    return bool(golden.must_contain) and has_expected(golden, text)
 
 
 def _kept(row: Compared, way: str) -> bool:

@@ -23,7 +23,7 @@ from tone_tuning.errors import ToneTuningError
 from tone_tuning.language_model import LanguageModel
 from tone_tuning.prompt import Message, Source, build_messages
 
-__all__ = ["ABSTAIN", "ScopingRetriever", "SupportBot", "make_citation", "to_prompt_source"]
+__all__ = ["ABSTAIN", "ScopingRetriever", "SupportBot", "make_citation", "reply_budget", "to_prompt_source"]
 
 ABSTAIN = "I couldn't find that in our documentation. Would you like me to connect you with a member of our team?"
 LONGEST_QUESTION = 2000  # characters
@@ -179,9 +179,8 @@ class SupportBot:
     def _draft(self, course: _Course, history: Sequence[Message], model: LanguageModel) -> Iterator[str]:
         course.model, course.adapter = model.name, model.adapter
         sources = [to_prompt_source(source) for source in course.sources]
-        budget = 70 + int(1.6 * sum(model.count_tokens(source.text) for source in sources))
         messages = build_messages(course.asked, sources, recent_turns(history))
-        for piece in model.stream(messages, max_new_tokens=min(budget, 320)):
+        for piece in model.stream(messages, max_new_tokens=reply_budget(model, sources)):
             course.seconds.setdefault("first_token", round(time.perf_counter() - course.began, 4))
             course.draft += piece
             yield piece
@@ -216,6 +215,11 @@ class SupportBot:
         )
         self.log.add(answer)
         return answer
+
+
+def reply_budget(model: LanguageModel, sources: Sequence[Source]) -> int:
+    """Tokens that a reply may have: about what its sources have, with an opening and a closing; never over 320."""
+    return min(320, 70 + int(1.6 * sum(model.count_tokens(source.text) for source in sources)))
 
 
 def to_prompt_source(source: EvidenceSource) -> Source:

@@ -8,12 +8,17 @@ from knowledge.documents import RetrievedChunk
 from knowledge.errors import ReaderError
 from knowledge.reader import Passage, PassageReader, chance
 
-__all__ = ["RERANKED", "Reranker", "in_order"]
+__all__ = ["RERANKED", "Reranker", "as_read", "in_order"]
 
 RERANKED = 20  # passages read for one query
 # Of the fused score (0 to 1) beside the head's logit: on the tuning half of the labelled questions, see RESULTS.md.
 RETRIEVAL_WEIGHT = 20.0
 log = logging.getLogger(__name__)
+
+
+def as_read(passage: RetrievedChunk, spans: Sequence[tuple[int, int]] = (), knows_near: bool = False) -> Passage:
+    """A passage as the head is shown it, with the places of its sentences, and with its cosine if the head knows it."""
+    return Passage(passage.heading, passage.chunk.text, tuple(spans), passage.dense if knows_near else None)
 
 
 def in_order(passages: Sequence[RetrievedChunk], logits: Sequence[float]) -> list[RetrievedChunk]:
@@ -40,9 +45,7 @@ class Reranker:
         """The first RERANKED passages in their new order, then the others; all as they were where the head fails."""
         first = passages[:RERANKED]
         try:
-            readings = self.head.read(
-                query, [Passage(p.heading, p.chunk.text, (), p.dense if self.knows_near else None) for p in first]
-            )
+            readings = self.head.read(query, [as_read(p, (), self.knows_near) for p in first])
         except ReaderError as error:
             if not self.fault:
                 log.warning("%s", error)

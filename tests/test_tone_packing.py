@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from tests.tiny_models import prepare_tiny, row, write_rows
+from tests.tiny_models import lora_model, prepare_tiny, row, write_rows
 from tone_tuning import language_model
 from tone_tuning import train as training
 from tone_tuning.batches import encode_fitting, reply_loss
@@ -34,15 +34,6 @@ def base(tmp_path_factory):
 @pytest.fixture
 def data(tmp_path):
     return write_rows(tmp_path / "data.jsonl", [row(n, words=1 + n % 3) | {"held_out": n < 3} for n in range(24)])
-
-
-def lora_model(base):
-    torch.manual_seed(0)
-    tokenizer, model = training._lora_model(base, CONFIG)
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.3)
-    return tokenizer, model
 
 
 def lengths(*counts):
@@ -78,7 +69,7 @@ def test_each_epoch_is_packed_anew():
 @pytest.mark.parametrize("architecture", ["llama", "qwen3", "mistral"])
 def test_a_packed_row_costs_what_its_examples_cost_apart(tmp_path, architecture):
     """Loss and gradients, weighed by reply tokens: no example sees the one before it, and positions begin anew."""
-    tokenizer, model = lora_model(prepare_tiny(tmp_path / "base", architecture))
+    tokenizer, model = lora_model(prepare_tiny(tmp_path / "base", architecture), CONFIG)
     path = write_rows(tmp_path / "rows.jsonl", [row(n, words=1 + n % 3) for n in range(7)])
     rows, _ = encode_fitting(load_conversations(path), tokenizer, 1024)
     assert len({len(r.ids) for r in rows}) > 2
@@ -100,7 +91,7 @@ def test_a_packed_row_costs_what_its_examples_cost_apart(tmp_path, architecture)
 
 def test_a_leak_would_be_seen(base, tmp_path):
     """The test above is worth something: with running positions the loss is another one."""
-    tokenizer, model = lora_model(base)
+    tokenizer, model = lora_model(base, CONFIG)
     path = write_rows(tmp_path / "rows.jsonl", [row(n) for n in range(2)])
     rows, _ = encode_fitting(load_conversations(path), tokenizer, 1024)
     joined = Example((*rows[0].ids, *rows[1].ids), len(rows[0].ids) + rows[1].reply_at)

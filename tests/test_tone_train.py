@@ -6,7 +6,7 @@ import resource
 import pytest
 import torch
 
-from tests.tiny_models import make_tiny_base, prepare_tiny, row, write_rows
+from tests.tiny_models import lora_model, make_tiny_base, prepare_tiny, row, write_rows
 from tone_tuning import language_model
 from tone_tuning import train as training
 from tone_tuning.batches import draw_batches, encode_fitting, mean_loss, reply_loss
@@ -48,15 +48,6 @@ class Stopped:
         self.seen.append(report.step)
         if report.step == self.step:
             raise KeyboardInterrupt
-
-
-def lora_model(base):
-    torch.manual_seed(0)
-    tokenizer, model = training._lora_model(base, CONFIG)
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.3)
-    return tokenizer, model
 
 
 def uneven_examples(tmp_path, tokenizer):
@@ -111,7 +102,7 @@ def test_two_runs_are_the_same_run(base, data, tmp_path):
 @pytest.mark.parametrize("architecture", ["llama", "qwen3"])
 def test_the_loss_is_that_of_the_model_itself(tmp_path, architecture):
     """Equal to transformers' own, with the prompt's labels left out, though logits are made at the reply only."""
-    tokenizer, model = lora_model(prepare_tiny(tmp_path / "base", architecture))
+    tokenizer, model = lora_model(prepare_tiny(tmp_path / "base", architecture), CONFIG)
     example = uneven_examples(tmp_path, tokenizer)[0]
     labels = torch.tensor([[-100] * example.reply_at + list(example.ids[example.reply_at :])])
 
@@ -123,7 +114,7 @@ def test_the_loss_is_that_of_the_model_itself(tmp_path, architecture):
 @pytest.mark.parametrize("architecture", ["llama", "qwen3"])
 def test_padding_does_not_leak(tmp_path, architecture):
     """A batch of rows of many lengths costs what its rows cost alone, weighed by their reply tokens."""
-    tokenizer, model = lora_model(prepare_tiny(tmp_path / "base", architecture))
+    tokenizer, model = lora_model(prepare_tiny(tmp_path / "base", architecture), CONFIG)
     rows = uneven_examples(tmp_path, tokenizer)
     assert len({len(r.ids) for r in rows}) > 4
 
@@ -138,7 +129,7 @@ def test_padding_does_not_leak(tmp_path, architecture):
 
 def test_batches_hold_every_row_once_an_epoch(base, tmp_path):
     """Of similar length, in another order each epoch, the same for the same seed."""
-    tokenizer, _ = lora_model(base)
+    tokenizer, _ = lora_model(base, CONFIG)
     rows = uneven_examples(tmp_path, tokenizer)
 
     drawn = list(draw_batches(rows, batch_rows=5, epochs=2, seed=1))

@@ -18,10 +18,12 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from tone_tuning import train as training
 from tone_tuning.base_model import PreparedBase, prepare_base
 from tone_tuning.quiet import quiet_transformers
 
-__all__ = ["make_tiny_adapter", "make_tiny_base", "make_tiny_tokenizer", "prepare_tiny", "row", "warned", "write_rows"]
+__all__ = ["lora_model", "make_tiny_adapter", "make_tiny_base", "make_tiny_tokenizer", "prepare_tiny", "row", "warned",
+           "write_rows"]  # fmt: skip
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}"
@@ -110,3 +112,13 @@ def write_rows(path: Path, rows: list) -> Path:
 def warned(caught: WarningsRecorder) -> list[str]:
     """What was warned of; a pipe that an earlier test left to the garbage collector may be closed at any time."""
     return [str(warning.message) for warning in caught.list if warning.category is not ResourceWarning]
+
+
+def lora_model(base, config):
+    """Tokenizer and model as a run begins with them, but with LoRA matrices that already say something."""
+    torch.manual_seed(0)
+    tokenizer, model = training._lora_model(base, config)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+    return tokenizer, model

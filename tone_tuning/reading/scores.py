@@ -12,6 +12,7 @@ from tone_tuning.reading.values import citations, keeps, values_in
 
 __all__ = ["Judged", "judge", "summary", "wilson"]
 
+Z = 1.959964  # 97.5 % point of the normal distribution
 Scores = dict[str, dict[str, Any]]
 
 
@@ -73,10 +74,9 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     """The 95 % interval of a share, by Wilson (1927); (0, 1) of nothing."""
     if not count:
         return 0.0, 1.0
-    z = 1.959964
-    share = hits / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    share, z2 = hits / count, Z * Z
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count)) / (1 + z2 / count)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
