@@ -26,7 +26,8 @@ class Block:
 
     `path` are the headings above, `page` the page it is on; `section` counts headings and page marks, so that equal
     headings do not run together; `glue` (0 to 7) tells how bad a cut before this block would be. From 4 on the block
-    before announces it; what is over 4 is the glue it has apart from that.
+    before announces it; what is over 4 is the glue it has apart from that. `whole_lines` is true of tables and code: a
+    full stop in a row ends no sentence.
     """
 
     start: int
@@ -35,6 +36,7 @@ class Block:
     page: int | None
     section: int
     glue: int
+    whole_lines: bool = False
 
 
 def read_blocks(markdown: str) -> list[Block]:
@@ -181,7 +183,7 @@ class _Reader:
     def _close(self) -> None:
         if self.open is None:
             return
-        self._add(self.open.start, self.open.end, self.open.glue)
+        self._add(self.open.start, self.open.end, self.open.glue, self.open.kind in ("row", "code"))
         self.before = self.open.kind
         if self.open.last.rstrip().rstrip("*_").endswith(":") or LONE_BOLD.match(self.open.last):
             self.before = "announcement"
@@ -189,9 +191,9 @@ class _Reader:
             self.before = "question"
         self.open = None
 
-    def _add(self, start: int, end: int, glue: int) -> None:
+    def _add(self, start: int, end: int, glue: int, whole_lines: bool = False) -> None:
         path = tuple(title for _, title in self.headings if title)
-        self.blocks.append(Block(start, end, path, self.page, self.section, glue))
+        self.blocks.append(Block(start, end, path, self.page, self.section, glue, whole_lines))
         self.bare_heading = None
 
 

@@ -75,7 +75,7 @@ def _parts(blocks: Sequence[Block], at: int, ruler: Ruler) -> Iterator[_Part]:
         glue, after = min(glue, blocks[after].glue - ANNOUNCED), after + 1
     mark = _mark(ruler.markdown[block.start : blocks[after - 1].end])
     for line in _between(block.start, block.end, LINE, ruler):
-        for sentence in _between(*line, SENTENCE, ruler):
+        for sentence in [line] if block.whole_lines else _between(*line, SENTENCE, ruler):
             for first, last in _fitting(*sentence, ruler):
                 text = ruler.markdown[first:last].lstrip()
                 if first > block.start:
@@ -131,8 +131,8 @@ def _ranks(parts: Sequence[_Part], near: Callable[[int, int], bool]) -> list[Ran
 
 def _mark(text: str) -> int:
     """A number that is the same wherever the text stands. A line more makes it larger or leaves it as it is."""
-    lines = (line.strip().encode("utf-8", "replace") for line in text.split("\n"))
-    return max(int.from_bytes(hashlib.blake2b(line, digest_size=8).digest()) for line in lines)
+    lines = (line.strip().encode("utf-8", "replace") for line in text.split("\n") if line.strip())
+    return max((int.from_bytes(hashlib.blake2b(line, digest_size=8).digest()) for line in lines), default=0)
 
 
 def _between(start: int, end: int, marks: re.Pattern[str], ruler: Ruler) -> Iterator[tuple[int, int]]:

@@ -41,8 +41,8 @@ def split(
     is cut at a line or sentence, else at white space, else inside a word. A heading with nothing under it is a piece
     itself. `max_tokens` may depend on the headings above.
 
-    One inserted line changes at most three pieces in all but about one edit of a thousand, unless it is a heading, a
-    page mark or a fence.
+    One inserted line changes at most three pieces in all but about one edit of 1,500, unless it is a heading, a page
+    mark or a fence.
     """
     pieces: list[Piece] = []
     for (path, _, _), section in groupby(

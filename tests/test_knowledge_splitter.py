@@ -118,6 +118,16 @@ def test_code_is_one_block_and_its_signs_mean_nothing():
     ]
 
 
+def test_a_full_stop_in_a_row_or_in_code_is_no_place_to_cut():
+    """Lines of tables and code stay whole wherever they fit, unlike those of a paragraph."""
+    rows = [f"| Plan {n} | Costs {n} euros. Paid each month. |" for n in range(12)]
+    code = [f"run {n}. then wait {n}. stop" for n in range(12)]
+
+    for lines in (["| A | B |", "|---|---|", *rows], ["```", *code, "```"]):
+        pieces = texts("\n".join(lines), max_characters=100)
+        assert [line for piece in pieces for line in piece.split("\n")] == lines
+
+
 @pytest.mark.parametrize(
     ("line", "path"),
     [

@@ -42,10 +42,8 @@ def pieces(text):
     return Counter((piece.heading_path, piece.text) for piece in split(text, count_tokens))
 
 
-@settings(deadline=None, max_examples=150, derandomize=True)  # about one edit of a thousand changes more: RESULTS.md
-@given(sections, st.integers(0, 10**6))
-def test_one_inserted_line_embeds_at_most_three_passages_again(kinds, seed):
-    """Wherever in a long section it is put: one more sentence, point, step or row among its like."""
+def changed_pieces(kinds, seed):
+    """Pieces that are new when one more sentence, point, step or row is put among its like, anywhere."""
     draw = random.Random(seed)
     stretches = [lines(draw, kind) for kind in kinds]
     chosen = draw.randrange(len(kinds))
@@ -56,8 +54,22 @@ def test_one_inserted_line_embeds_at_most_three_passages_again(kinds, seed):
         "# Rules\n\n## All of them\n\n" + "\n".join(line for stretch in found for line in stretch)
         for found in (stretches, [*stretches[:chosen], edited, *stretches[chosen + 1 :]])
     )
+    return sum((pieces(after) - pieces(before)).values())
 
-    assert sum((pieces(after) - pieces(before)).values()) <= 3
+
+def test_one_inserted_line_embeds_at_most_three_passages_again():
+    """In a thousand edits of long sections; about one in 1,500 makes it four, see benchmarks/RESULTS.md."""
+    draw = random.Random(4)
+    changed = Counter(changed_pieces(draw.choices(KINDS, k=draw.randint(1, 5)), draw.random()) for _ in range(1000))
+
+    assert sum(count for number, count in changed.items() if number > 3) <= 1
+
+
+@settings(deadline=None, max_examples=150)
+@given(sections, st.integers(0, 10**6))
+def test_one_inserted_line_never_embeds_more_than_its_neighbourhood_again(kinds, seed):
+    """Whatever the section is made of."""
+    assert changed_pieces(kinds, seed) <= 5
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.md")), ids=lambda path: path.name)
