@@ -127,6 +127,7 @@ def search(
     """The passages that a question would find, with their scores."""
     with open_desk(context, "frontdesk docs search") as desk:
         found = desk.search(query, top_k, as_of, audience, window, rerank)
+        degraded = desk.degraded() if rerank else []
     for place, passage in enumerate(found, 1):
         read = "" if passage["reader"] is None else f", reader {passage['reader']:.3f}"
         console.print(
@@ -138,6 +139,7 @@ def search(
         console.print(passage["text"][: max(300, window)], markup=False, highlight=False)
     if not found:
         say("Nothing relevant was found.")
+    degraded_exit(degraded)
 
 
 add_calendar_commands(docs)

@@ -31,7 +31,7 @@ Rows = list[dict[str, Any]]  # named here, for the verb `list` hides the type in
 # What a running server answers at once, and what it answers with progress first.
 VERBS = frozenset({
     "list", "show", "remove", "search", "missing", "versions", "diff", "rollback", "withdraw", "expire", "describe",
-    "erase", "verify", "stale", "sources", "add_source", "drop", "conflicts",
+    "erase", "verify", "stale", "sources", "add_source", "drop", "conflicts", "degraded",
 })  # fmt: skip
 WORKS = frozenset({"add", "rebuild", "sync", "plan_folder", "sync_folder"})
 ASK = "ask"  # and what it says piece by piece
@@ -127,6 +127,10 @@ class LocalDesk:
             }
             for found in retriever.retrieve(query, top_k, window=window, rerank=rerank)
         ]
+
+    def degraded(self) -> Sequence[str]:
+        """One sentence for every part that does not work at its best."""
+        return self.service.degraded()
 
     # -- the calendar
 

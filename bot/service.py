@@ -45,10 +45,11 @@ class Service:
     embedder: Embedder
     sources: LiveSources
     lock: HomeLock
+    reranker: Reranker | None = None
 
     def degraded(self) -> list[str]:
-        """One sentence for every part that does not work at its best."""
-        return self.bot.faults()
+        """One sentence for every part that does not work at its best, the order of a test search included."""
+        return [*self.bot.faults(), *([self.reranker.fault] if self.reranker and self.reranker.fault else [])]
 
     def warm_up(self) -> None:
         """Load all models, so that the first customer does not wait for them."""
@@ -109,11 +110,13 @@ def open_service(
         conversations = ConversationLog(settings.home / "frontdesk.db")
         head = MiniLmReader()
         reader = HeadReader(head, SimilarityReader(embedder, settings.top_k), settings.top_k)
-        retriever.rerank = Reranker(head, knows_near=embedder.name == head.near)
+        retriever.rerank = reranker = Reranker(head, knows_near=embedder.name == head.near)
         bot = SupportBot(retriever, reader, model, conversations, degraded=model.degraded, clock=clock)
         retraining = Retraining(settings, retriever, reader)
         sources = LiveSources(SourceRegistry(settings.home / "sources.db"), documents, clock, read_variables())
     except BaseException:
         lock.release()
         raise
-    return Service(settings, documents, adapters, bot, conversations, model, retraining, embedder, sources, lock)
+    return Service(
+        settings, documents, adapters, bot, conversations, model, retraining, embedder, sources, lock, reranker
+    )

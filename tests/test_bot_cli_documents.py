@@ -1,10 +1,13 @@
 """`frontdesk docs`: add, list, show, remove, search, for whom and from when, and how each of them refuses."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
-from tests.fake_service import RETURNS, SHIPPING
+from knowledge.reader import MiniLmReader
+from knowledge.reranker import Reranker
+from tests.fake_service import RETURNS, SHIPPING, make_service
 
 
 @pytest.fixture
@@ -166,6 +169,21 @@ def test_a_search_shows_passages_with_their_scores(frontdesk, added):
 
     assert ended.code == 0 and ended.out.startswith("1. returns.md > Returns > Time limits  score 0.")
     assert "within 45 days" in ended.out and "\n2. " not in ended.out
+
+
+def test_a_search_whose_reader_is_broken_keeps_its_order_and_ends_as_degraded(frontdesk, added, monkeypatch, tmp_path):
+    """The passages are still shown; stderr says why they stand as they do."""
+
+    def open_broken(settings, purpose="test", *_):
+        service = make_service(settings.home, settings, purpose)
+        service.bot.retriever.rerank = reranker = Reranker(MiniLmReader(tmp_path / "no head"))
+        return replace(service, reranker=reranker)
+
+    monkeypatch.setattr("bot.service.open_service", open_broken)
+    ended = frontdesk("docs", "search", "return a kettle", "--rerank")
+
+    assert ended.code == 3 and ended.out.startswith("1. returns.md")
+    assert "degraded: Passages are in the order of the search: The reader head in" in ended.err
 
 
 def test_a_search_that_finds_nothing_says_so(frontdesk):
