@@ -235,6 +235,18 @@ def test_the_loss_falls_when_a_batch_is_learned(kind, groups, claims, tokenizer,
     assert losses[-1] < 0.7 * losses[0]
 
 
+def test_rows_that_were_kept_are_not_made_again(groups, tokenizer, tmp_path, monkeypatch):
+    """Making them takes longer than most of what follows."""
+    monkeypatch.setattr(train_reader, "SentenceTransformerEmbedder", HashEmbedder)
+    monkeypatch.setattr(train_reader, "sources_of", lambda options, embedder: {"bank": groups[:6]})
+    options = argparse.Namespace(rows=tmp_path / "rows")
+    made = train_reader.all_items(tokenizer, options)
+
+    monkeypatch.delattr(train_reader, "sources_of")
+    assert train_reader.all_items(tokenizer, options) == made
+    assert [item.source for item in made["bank"]] == groups[:6]
+
+
 def test_a_run_that_was_killed_goes_on_to_the_same_weights(groups, claims, tokenizer, tmp_path, monkeypatch):
     """The checkpoint holds all that counts."""
     from transformers import BertConfig, BertModel
