@@ -99,12 +99,13 @@ def audience(
 def review(
     context: typer.Context,
     document: Reference,
-    on: Annotated[str, typer.Option(help="Day on which somebody should read it again.")],
+    on: Annotated[str, typer.Option(help="Day on which somebody should read it again, or never.")],
 ) -> None:
-    """Set the review date of a document."""
+    """Set the review date of a document, or take it away."""
     with open_desk(context, "frontdesk docs review") as desk:
         changed = desk.describe(document, review=on)
-    console.print(f"'{changed['source']}' is to be read again on {day_of(changed['review_at'])}.", markup=False)
+    when = f"again on {day_of(changed['review_at'])}" if changed["review_at"] else "again only when somebody wants to"
+    console.print(f"'{changed['source']}' is to be read {when}.", markup=False, highlight=False)
 
 
 def stale(context: typer.Context) -> None:

@@ -25,7 +25,7 @@ from knowledge.source_registry import Source
 from knowledge.sync import SyncResult
 from tone_tuning.prompt import Message
 
-__all__ = ["ASK", "VERBS", "WORKS", "LocalDesk", "Progress", "Rows", "read_terms"]
+__all__ = ["ASK", "NEVER", "VERBS", "WORKS", "LocalDesk", "Progress", "Rows", "read_terms"]
 
 Rows = list[dict[str, Any]]  # named here, for the verb `list` hides the type in the class below
 # What a running server answers at once, and what it answers with progress first.
@@ -35,6 +35,7 @@ VERBS = frozenset({
 })  # fmt: skip
 WORKS = frozenset({"add", "rebuild", "sync", "plan_folder", "sync_folder"})
 ASK = "ask"  # and what it says piece by piece
+NEVER = "never"  # instead of a review date
 
 
 class LocalDesk:
@@ -165,14 +166,16 @@ class LocalDesk:
         return _dates(self.service.documents.expire(reference, when_given(read_end, until), number))
 
     def describe(self, reference: str, audience: str = "", review: str = "") -> dict[str, Any]:
-        """Change who may see a document, or when somebody should read it again.
+        """Change who may see a document, or when somebody should read it again: a day, or "never".
 
         Raises:
             QuestionError: neither is given.
         """
         if not audience.strip() and not review.strip():
             raise QuestionError(f"Nothing is to change about '{reference}': name an audience or a review date.")
-        return _plain(self.service.documents.describe(reference, audience or None, when_given(read_begin, review)))
+        never = review.strip().lower() == NEVER
+        day = None if never else when_given(read_begin, review)
+        return _plain(self.service.documents.describe(reference, audience or None, day, never_review=never))
 
     def stale(self) -> Rows:
         """Documents past their review date, those first that most answers rest on."""

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from bot.api import OUR_ERRORS, staff_key
-from bot.desk import LocalDesk, Rows
+from bot.desk import NEVER, LocalDesk, Rows
 from bot.page import day_text, last_day_text, notice, quiet, who
 from bot.page_calendar import changes, dated_versions, document_head, passages, period, timeline
 from bot.page_parts import HIDDEN, attempt, audience_field, audiences, day_field, terms_fields
@@ -207,7 +207,7 @@ class DocumentDetails:
         """Change who may see a document, and when it is to be read again."""
 
         def action() -> str:
-            changed = self.desk.describe(document, audience or "", review or "")
+            changed = self.desk.describe(document, audience or "", review or NEVER)
             day = f", to be read again on {day_text(changed['review_at'])}" if changed["review_at"] else ""
             return f"For {who(changed['audience']).lower()} now{day}."
 

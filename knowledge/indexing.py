@@ -179,8 +179,15 @@ class DocumentIndex:
             self._change(document, taken_back)
         return document
 
-    def describe(self, reference: str, audience: str | None = None, review_at: datetime | None = None) -> Document:
-        """Change who may see a document, or when somebody should read it again.
+    def describe(
+        self,
+        reference: str,
+        audience: str | None = None,
+        review_at: datetime | None = None,
+        *,
+        never_review: bool = False,
+    ) -> Document:
+        """Change who may see a document, or when somebody should read it again; `never_review` takes that day away.
 
         Raises:
             DocumentNotFound: none, or several.
@@ -188,10 +195,11 @@ class DocumentIndex:
         """
         with self.passages.changing:
             document = self.get(reference)
+            kept = None if never_review else document.review_at
             changed = replace(
                 document,
                 audience=audience_of(audience) if audience else document.audience,
-                review_at=review_at.astimezone(UTC) if review_at else document.review_at,
+                review_at=review_at.astimezone(UTC) if review_at else kept,
             )
             with self.passages.in_step([document.id]):
                 self.catalog.change_document(changed)

@@ -218,6 +218,16 @@ def test_documents_past_their_review_date_are_stale(desk, put):
     assert limits(desk) == "45"
 
 
+def test_a_review_date_can_be_taken_away(desk, put):
+    """Then the document is listed no more."""
+    put(returns(45), "--review", day(-1))
+
+    assert desk("docs", "review", "returns.md", "--on", "never").out == (
+        "'returns.md' is to be read again only when somebody wants to.\n"
+    )
+    assert desk("docs", "stale").out == "No document is past its review date.\n"
+
+
 def test_a_new_text_keeps_the_review_date(desk, put):
     """Until somebody says that it was read."""
     put(returns(45), "--review", day(-1))
@@ -296,7 +306,7 @@ REFUSED = (
     (("audience", "returns.md", "staff only"), "'staff only' is no audience"),
     (("audience", "returns.md", ""), "name an audience or a review date"),
     (("audience", "returns.md", "public,internal"), "names public beside others"),
-    (("review", "returns.md", "--on", "never"), "'never' is no day or time"),
+    (("review", "returns.md", "--on", "later"), "'later' is no day or time"),
     (("review", "returns.md", "--on", ""), "name an audience or a review date"),
     (("search", "kettle", "--as-of", "never"), "'never' is no day or time"),
     (("search", "kettle", "--audience", "a b"), "'a b' is no audience"),

@@ -193,6 +193,7 @@ def test_removing_is_the_same_here_and_there(local, remote):
         ("expire", ("2199-01-01",)), ("expire", ("",)), ("expire", ("2198-05-05 12:00", 1)), ("withdraw", ()),
         ("withdraw", (1,)), ("remove", ()), ("erase", ()),
         ("describe", ("vip",)), ("describe", ("", "2030-01-01")), ("describe", ("b,a", "2030-01-01")),
+        ("describe", ("", "never")),
     ],
 )  # fmt: skip
 def test_changing_is_the_same_here_and_there(local, remote, filled, verb, arguments):

@@ -267,6 +267,14 @@ def test_a_review_day_is_kept_and_shown(details, tab, returns):
     assert "Returns" in text(tab.sources.show()[1])
 
 
+def test_an_emptied_review_day_is_taken_away(details, tab, returns):
+    """The field shows what is kept."""
+    details.describe(returns, "", day(-1))
+    seen = view(details.describe(returns, "", ""))
+
+    assert seen.review == "" and "Returns" not in text(tab.sources.show()[1])
+
+
 def test_an_upload_in_a_document_is_its_next_version(details, filled, returns, cache, tmp_path):
     """Whatever the file is called."""
     values = details.upload(returns, str(cache("new rules.md", LONGER)), day(30), "", "", "", "Longer")
