@@ -10,6 +10,7 @@ import torch
 from tests.tiny_models import make_tiny_adapter
 from tone_tuning import base_model, language_model
 from tone_tuning import train as training
+from tone_tuning.atomic import read_json
 from tone_tuning.base_model import DEFAULT_BASE, prepare_base
 from tone_tuning.errors import TrainingError
 from tone_tuning.fact_bank import held_out
@@ -240,6 +241,18 @@ def test_a_card_without_scores_says_so(trained, tmp_path):
     export.export(trained, tmp_path / "out")
 
     assert "**Scores.** Not measured." in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_card_tells_what_the_run_went_on_from(trained, tmp_path):
+    """By the hash of its weights, and in the words of whoever exports."""
+    card = read_json(trained / "card.json") or {}
+    alone = export.model_card(card, None)
+    after = export.model_card(card | {"start_sha256": "0123456789abcdef00"}, None, "Version 0 of this adapter.")
+
+    assert "Before that" not in alone
+    assert (
+        "**Before that.** It went on from an adapter (SHA-256 0123456789abcdef). Version 0 of this adapter.\n" in after
+    )
 
 
 def test_what_is_no_finished_run_is_not_exported(trained, tmp_path, monkeypatch):

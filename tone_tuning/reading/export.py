@@ -24,10 +24,11 @@ SOURCES = (
 )
 
 
-def export(run: Path, out: Path, scores: Path | None = None) -> Path:
+def export(run: Path, out: Path, scores: Path | None = None, before: str = "") -> Path:
     """Write `adapter_model.safetensors`, `adapter_config.json` and `README.md` of a finished run to `out`.
 
-    `scores` is what `evaluate --json` wrote. The shape names the base and no path of this machine.
+    `scores` is what `evaluate --json` wrote, `before` how the adapter that the run started from was made. The shape
+    names the base and no path of this machine.
 
     Raises:
         TrainingError: the run is not finished, its weights are over 40 MB, or `out` cannot be written.
@@ -40,7 +41,7 @@ def export(run: Path, out: Path, scores: Path | None = None) -> Path:
     measured = read_json(scores) if scores else None
     if scores and measured is None:
         raise TrainingError(f"'{scores}' holds no scores: write it with tone_tuning.reading.evaluate --json.")
-    text = model_card(card, measured)
+    text = model_card(card, measured, before)
     try:
         out.mkdir(parents=True, exist_ok=True)
         replace_file(out / WEIGHTS, lambda partial: shutil.copyfile(run / WEIGHTS, partial))
@@ -51,7 +52,7 @@ def export(run: Path, out: Path, scores: Path | None = None) -> Path:
     return out
 
 
-def model_card(card: Mapping[str, Any], measured: Mapping[str, Any] | None) -> str:
+def model_card(card: Mapping[str, Any], measured: Mapping[str, Any] | None, before: str = "") -> str:
     """The card of a run in Markdown: data, licences, compute, scores, known failures, and the recipe."""
     config = card["config"]
     base, loss = public_name(card["base"]), card["validation_loss"]
@@ -68,11 +69,19 @@ def model_card(card: Mapping[str, Any], measured: Mapping[str, Any] | None) -> s
         f"{config['batch_rows']} rows of {config['max_tokens']} packed tokens, AdamW, learning rate "
         f"{config['learning_rate']}, loss on the last reply only. "
         + ("No loss on held-out rows was measured." if loss is None else f"Loss on held-out rows {loss}."),
+        *_start(card, before),
         _scores(measured),
         _failures(measured),
         "**Licence.** Apache-2.0 for the weights; the data under the licences named above.",
     ]
     return "\n\n".join(parts) + "\n\n" + _recipe()
+
+
+def _start(card: Mapping[str, Any], before: str) -> list[str]:
+    """What the run went on from, where it did not begin with fresh weights."""
+    if "start_sha256" not in card:
+        return []
+    return [f"**Before that.** It went on from an adapter (SHA-256 {card['start_sha256'][:16]}). {before}".strip()]
 
 
 def _scores(measured: Mapping[str, Any] | None) -> str:
@@ -111,8 +120,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--adapter", type=Path, required=True, help="folder of a finished run")
     parser.add_argument("--out", type=Path, required=True, help="e.g. tone_tuning/reading")
     parser.add_argument("--scores", type=Path, help="what evaluate --json wrote")
+    parser.add_argument("--before", default="", help="for the card: how the adapter it started from was made")
     options = parser.parse_args(arguments)
-    run_command(lambda: say(f"Exported to '{export(options.adapter, options.out, options.scores)}'."))
+    run_command(lambda: say(f"Exported to '{export(options.adapter, options.out, options.scores, options.before)}'."))
 
 
 if __name__ == "__main__":
