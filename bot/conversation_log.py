@@ -1,4 +1,4 @@
-"""Every answer as one row, and what people thought of it, in frontdesk.db."""
+"""Every answer as one row, without personal data, and what people thought of it, in frontdesk.db."""
 
 import json
 import sqlite3
@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.answer import Answer
 from bot.errors import HomeError
+from bot.personal_data import redact as without_personal_data
 
 __all__ = ["MIGRATIONS", "ConversationLog"]
 
@@ -25,6 +26,7 @@ MIGRATIONS = (
     CREATE INDEX feedback_of_answer ON feedback(answer_id);""",
 )
 ERASED = "[erased]"
+SAID = ("question", "standalone", "text", "draft")  # by the customer and the bot; the rest are the company's documents
 JITTER = timedelta(seconds=0.05)  # between the last word of an answer and its row
 
 
@@ -42,8 +44,10 @@ class ConversationLog:
             self._migrate()
 
     def add(self, answer: Answer) -> None:
-        """Write one answer; it is on disk when this returns."""
+        """Write one answer, without personal data of the customer; it is on disk when this returns."""
         record = answer.to_dict()
+        told = "\n".join(citation.passage for citation in answer.citations)
+        record |= {name: without_personal_data(record[name], told) for name in SAID}
         began = datetime.now(UTC) - timedelta(seconds=answer.seconds.get("total", 0.0)) - JITTER
         with self._lock:
             for document_id in [name for name, at in self._erased.items() if at >= began]:
@@ -51,7 +55,7 @@ class ConversationLog:
             row = (
                 answer.id,
                 _now(),
-                answer.question,
+                record["question"],
                 answer.outcome,
                 record["text"],
                 answer.confidence,
@@ -67,7 +71,7 @@ class ConversationLog:
         Raises:
             HomeError: there is no such answer, or the file cannot be written.
         """
-        row = (answer_id, _now(), 1 if thumb > 0 else -1, comment.strip())
+        row = (answer_id, _now(), 1 if thumb > 0 else -1, without_personal_data(comment.strip()))
         self._write("INSERT INTO feedback (answer_id, at, thumb, comment) VALUES (?, ?, ?, ?)", row)
 
     def recent(self, count: int = 50) -> list[dict[str, Any]]:

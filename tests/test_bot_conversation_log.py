@@ -31,6 +31,23 @@ def test_an_answer_can_be_read_back_whole(log, tmp_path):
     assert (record["text"], record["outcome"], record["adapter"]) == (ANSWER.text, "answered", "v0001")
 
 
+def test_personal_data_of_the_customer_never_reaches_the_file(log, tmp_path):
+    """Not in question, answer, draft or comment; what the company itself publishes stays."""
+    told = replace(CITATION, passage="Write to help@wrenfield.example.")
+    said = "Write to help@wrenfield.example, ann@mail.example. [1]"
+    asked = "I am ann@mail.example, card 4111 1111 1111 1111, where do I write?"
+    log.add(replace(ANSWER, question=asked, standalone=asked, text=said, draft=said, citations=(told,)))
+    log.feedback("a1", -1, "Call me: +44 20 7946 0142")
+
+    record = log.get("a1") or {}
+    assert record["question"] == record["standalone"] == "I am [email], card [card], where do I write?"
+    assert record["text"] == record["draft"] == "Write to help@wrenfield.example, [email]. [1]"
+    assert log.recent()[0]["question"] == record["question"] and log.comments("a1") == ["Call me: [phone]"]
+    log.close()
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert not any(secret in kept for secret in (b"ann@mail", b"4111 1111", b"7946"))
+
+
 def test_the_newest_answers_come_first(log):
     """At most as many as were asked for."""
     for number in range(4):
