@@ -1,4 +1,4 @@
-"""`frontdesk eval`: golden questions through the bot and its baselines, as a table and a JSON report."""
+"""`frontdesk eval`: golden questions through the bot and its baselines, as a table and a report; earlier runs."""
 
 import json
 from contextlib import ExitStack
@@ -10,17 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli_session import console, degraded_exit, open_own_service, said_progress
+from bot.cli_session import console, degraded_exit, open_own_service, said_progress, say
 from bot.errors import SettingsError
 
 __all__ = ["evaluation"]
 
 evaluation = typer.Typer(no_args_is_help=True, help="How good the answers are, measured.")
-
-
-@evaluation.callback()
-def group() -> None:
-    """Keep `golden` a subcommand while it is the only one."""
 
 
 @evaluation.command()
@@ -34,7 +29,8 @@ def golden(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
     voice: Annotated[Path | None, typer.Option(help="Voice guide for the tone metric.")] = None,
 ) -> None:
-    """Ask every golden question and print each metric with its 95 % interval."""
+    """Ask every golden question and print each metric with its 95 % interval; says what fell since the last run."""
+    from bot.eval_history import falls, keep_run, previous_run, read_runs
     from bot.evaluate import Mode, evaluate, report, report_file
     from bot.golden import read_golden
     from bot.service import EXAMPLES
@@ -55,9 +51,34 @@ def golden(
         content = report(service, rows, mode, guide)
         if file:
             json.dump(content, file, indent=1, ensure_ascii=False)
+        run = keep_run(service.settings.home, questions, content)
     console.print(_table(questions.name, content))
-    if adapter and mode.baseline is None:
-        degraded_exit(content["config"]["degraded"])
+    before = previous_run(read_runs(service.settings.home)[0], run)
+    fallen = [f"'{run.questions}': {fall}" for fall in (falls(before, run) if before else [])]
+    degraded_exit([*fallen, *(content["config"]["degraded"] if adapter and mode.baseline is None else [])])
+
+
+@evaluation.command()
+def history(
+    context: typer.Context,
+    questions: Annotated[str, typer.Option(help="Only runs of the question file of this name.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="Draw them into a .png, .svg or .pdf file.")] = None,
+) -> None:
+    """The runs of `eval golden` in this home, oldest first, and which metrics fell from one to the next."""
+    from bot.eval_history import draw, read_runs, table_rows
+
+    runs, damaged = read_runs(context.obj.settings().home)
+    chosen = [run for run in runs if not questions or run.questions == Path(questions).name]
+    if not chosen:
+        raise SettingsError(f"No run of '{questions or 'any questions'}' was kept: make one with `eval golden FILE`.")
+    table = Table("when", "questions", "mode", "adapter", "correct", "declined right", "unsupported", "worse", box=None)
+    for row in table_rows(chosen):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    if plot:
+        draw(chosen, plot)
+        say(f"The plot is in '{plot}'.")
+    degraded_exit(f"'{path}' cannot be read and is left out: delete it." for path in damaged)
 
 
 def _progress() -> Progress:

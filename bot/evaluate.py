@@ -1,6 +1,8 @@
 """The evaluation run: golden questions through the bot or a baseline -> table and JSON report."""
 
 import errno
+import hashlib
+import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
@@ -124,11 +126,19 @@ def _config(service: Service, rows: Sequence[Judged], mode: Mode) -> dict[str, A
         "prompt_hash": prompt_hash(),
         "settings": {name: str(value) for name, value in asdict(settings).items()},
         "documents": len(service.documents.documents()),
+        "documents_sha256": _documents_sha256(service),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "degraded": service.degraded() if uses_model else [],
     }
+
+
+def _documents_sha256(service: Service) -> str:
+    """Of which version of which document is in force, and for whom: another one answers from other documents."""
+    documents = service.documents
+    held = sorted((d.document.id, d.version, d.document.audience) for d in documents.documents(at=documents.clock()))
+    return hashlib.sha256(json.dumps(held).encode()).hexdigest()
 
 
 def _row(row: Judged) -> dict[str, Any]:
