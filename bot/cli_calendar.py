@@ -1,4 +1,4 @@
-"""`frontdesk docs`, the calendar: versions, diff, rollback, withdraw, expire, audience, review."""
+"""`frontdesk docs`, the calendar: versions, diff, impact, rollback, withdraw, expire, audience, review."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli_session import console, open_desk, say, user_name
+from bot.cli_session import console, open_desk, progress_bar, say, user_name
 from bot.times import day_of, last_day, minute_of
 
 __all__ = ["add_calendar_commands"]
@@ -18,7 +18,7 @@ SIGNS = {"added": "+", "removed": "-", "gap": "@", "same": " "}
 
 def add_calendar_commands(docs: typer.Typer) -> None:
     """Add the commands of this file to the group."""
-    for command in (versions, diff, rollback, withdraw, expire, audience, review, stale, conflicts):
+    for command in (versions, diff, impact, rollback, withdraw, expire, audience, review, stale, conflicts):
         docs.command()(command)
 
 
@@ -43,6 +43,27 @@ def diff(context: typer.Context, document: Reference, old: int, new: int) -> Non
         console.print(text, style=STYLES[line["kind"]], markup=False, highlight=False)
     if not lines:
         say(f"Versions {old} and {new} have the same text.")
+
+
+def impact(
+    context: typer.Context,
+    document: Reference,
+    old: Annotated[int | None, typer.Option("--from", min=1, help="The version before; the last but one.")] = None,
+    new: Annotated[int | None, typer.Option("--to", min=1, help="The version after; the last, or one to come.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Questions at most, the newest first.")] = 20,
+) -> None:
+    """Ask again what customers asked about a document, under two versions of it, and show which answers change."""
+    with open_desk(context, "frontdesk docs impact") as desk, progress_bar("Asking again") as bar:
+        found = desk.impact(document, bar, old, new, limit)
+    for row in found["questions"]:
+        console.print(f"{row['question']}{'' if row['changed'] else '  (the same)'}", markup=False, highlight=False)
+        for side, version, kind in (("before", found["old"], "removed"), ("after", found["new"], "added")):
+            if row["changed"]:
+                said = f"{SIGNS[kind]} version {version}: {row[side]}"
+                console.print(said, style=STYLES[kind], markup=False, highlight=False)
+    changed = sum(row["changed"] for row in found["questions"])
+    told = f"{changed} of {len(found['questions'])} answers change from version {found['old']} to {found['new']}."
+    say(told if found["questions"] else f"Nobody has asked about '{found['source']}' so far.")
 
 
 def rollback(

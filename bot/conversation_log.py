@@ -91,6 +91,14 @@ class ConversationLog:
         rows = self._read("SELECT record FROM answers WHERE id = ?", answer_id)
         return json.loads(rows[0]["record"]) if rows else None
 
+    def asked_about(self, document_id: str, limit: int) -> list[str]:
+        """Standalone questions whose answers cite a document, the newest first, each once; none about another day."""
+        query = """SELECT a.record FROM answers a WHERE EXISTS (SELECT 1 FROM json_each(a.record, '$.citations') c
+            WHERE json_extract(c.value, '$.document_id') = ?) ORDER BY a.at DESC, a.rowid DESC"""
+        records = (json.loads(row["record"]) for row in self._read(query, document_id))
+        asked = {" ".join(r["standalone"].split()).lower(): r["standalone"] for r in records if not r.get("as_of")}
+        return list(asked.values())[:limit]
+
     def grounded(self) -> dict[str, int]:
         """How many answers rest on each document, by its id."""
         query = """SELECT json_extract(c.value, '$.document_id') AS document, count(DISTINCT a.id) AS answers

@@ -14,6 +14,7 @@ from typing import Any
 from bot.answer import Answer
 from bot.contradictions import contradictions
 from bot.errors import QuestionError
+from bot.impact import compared_versions, reask
 from bot.service import Service
 from bot.times import read_as_of, read_begin, read_end, when_given
 from knowledge.audiences import audience_of, who_asks
@@ -33,7 +34,7 @@ VERBS = frozenset({
     "list", "show", "remove", "search", "missing", "versions", "diff", "rollback", "withdraw", "expire", "describe",
     "erase", "verify", "stale", "sources", "add_source", "drop", "conflicts", "degraded",
 })  # fmt: skip
-WORKS = frozenset({"add", "rebuild", "sync", "plan_folder", "sync_folder"})
+WORKS = frozenset({"add", "rebuild", "sync", "plan_folder", "sync_folder", "impact"})
 ASK = "ask"  # and what it says piece by piece
 NEVER = "never"  # instead of a review date
 
@@ -152,6 +153,28 @@ class LocalDesk:
         kinds = {" ": "same", "+": "added", "-": "removed", "@": "gap"}
         changes = difflib.unified_diff(before, after, lineterm="", n=2)
         return [{"kind": kinds[line[0]], "text": line[1:]} for line in list(changes)[2:]]
+
+    def impact(
+        self,
+        reference: str,
+        on_progress: Progress = silent,
+        old: int | None = None,
+        new: int | None = None,
+        limit: int = 20,
+    ) -> dict[str, Any]:
+        """What customers asked about a document, answered under two versions of it; by default the last two."""
+        service = self.service
+        compared = compared_versions(service.documents, reference, old, new)
+        found = reask(service.bot, service.log, compared, limit, on_progress)
+        return {
+            "source": compared.document.source,
+            "old": compared.old.version,
+            "new": compared.new.version,
+            "questions": [
+                {"question": one.question, "changed": one.changed, "before": one.before.text, "after": one.after.text}
+                for one in found
+            ],
+        }
 
     def rollback(self, reference: str, number: int, begins: str = "", by: str = "") -> dict[str, Any]:
         """Put an old text in force again, now or from a day on."""

@@ -10,8 +10,8 @@ import gradio as gr
 from bot.api import OUR_ERRORS, staff_key
 from bot.desk import NEVER, LocalDesk, Rows
 from bot.page import day_text, last_day_text, notice, quiet, who
-from bot.page_calendar import changes, dated_versions, document_head, passages, period, timeline
-from bot.page_parts import HIDDEN, attempt, audience_field, audiences, day_field, terms_fields
+from bot.page_calendar import changes, dated_versions, document_head, impact, passages, period, timeline
+from bot.page_parts import HIDDEN, PROGRESS, attempt, audience_field, audiences, day_field, terms_fields
 from bot.page_tables import results_table
 from bot.service import Service
 from bot.times import day_of
@@ -23,7 +23,7 @@ __all__ = ["VIEW", "DocumentDetails"]
 # The values of `DocumentDetails.show`: where the page is, then what it shows of the document.
 VIEW = (
     "parts", "overview", "details", "results", "chosen", "head", "said", "timeline", "versions", "compare", "old",
-    "new", "changes", "read", "passages", "version", "audience", "review", "confirm",
+    "new", "changes", "impact", "read", "passages", "version", "audience", "review", "confirm",
 )  # fmt: skip
 ACTIONS = [("Roll back to it", "rollback"), ("Set its end", "expire"), ("Withdraw it", "withdraw")]
 FORETOLD = {
@@ -56,6 +56,8 @@ class DocumentDetails:
                         self.old = gr.Dropdown([], label="From", min_width=200, elem_id="old")
                         self.new = gr.Dropdown([], label="To", min_width=200, elem_id="new")
                     self.changes = gr.HTML()
+                    self.ask_again = gr.Button("What it changes for customers", size="sm", elem_id="ask-again")
+                    self.impact = gr.HTML(elem_id="impact")
                 with gr.Accordion("Passages", open=False, elem_id="passages", elem_classes="fold"):
                     self.read = gr.Dropdown([], label="Version", elem_id="read")
                     self.passages = gr.HTML()
@@ -65,8 +67,8 @@ class DocumentDetails:
                 self._audience_card()
                 self._doom_card()
         self.view = [
-            self.chosen, head, said, shown, versions, compare, self.old, self.new, self.changes, self.read,
-            self.passages, self.version, self.audience, self.review, self.confirm,
+            self.chosen, head, said, shown, versions, compare, self.old, self.new, self.changes, self.impact,
+            self.read, self.passages, self.version, self.audience, self.review, self.confirm,
         ]  # fmt: skip
 
     def _change_card(self) -> None:
@@ -108,6 +110,8 @@ class DocumentDetails:
         """Connect the parts; `shown` are the components of `show`. Returns the events after which the list is old."""
         self.old.input(self.compare, [self.chosen, self.old, self.new], self.changes, **HIDDEN)
         self.new.input(self.compare, [self.chosen, self.old, self.new], self.changes, **HIDDEN)
+        again = [self.chosen, self.old, self.new]
+        self.ask_again.click(self.reask, again, self.impact, api_visibility="private")
         self.read.input(self.look, [self.chosen, self.read], self.passages, **HIDDEN)
         self.action.change(self.foretell, self.action, [self.begins, self.until, self.foretold, self.do], **HIDDEN)
         asked = [self.confirm, self.warning, self.doom, self.really]
@@ -148,7 +152,7 @@ class DocumentDetails:
             gr.Tabs(selected="library"), gr.Column(visible=False), gr.Column(visible=True), "", found["id"],
             document_head(found, versions, now, key), said, timeline(versions, now), dated_versions(versions),
             gr.Accordion(visible=len(numbers) > 1), gr.Dropdown(choices, value=old), gr.Dropdown(choices, value=new),
-            self.compare(found["id"], old, new), gr.Dropdown(choices, value=read), self.look(found["id"], read),
+            self.compare(found["id"], old, new), "", gr.Dropdown(choices, value=read), self.look(found["id"], read),
             gr.Dropdown(choices, value=read),
             gr.Dropdown(audiences([*groups, found["audience"]]), value=found["audience"]), review,
             gr.Column(visible=False),
@@ -162,6 +166,14 @@ class DocumentDetails:
     def compare(self, document: str, old: int, new: int) -> str:
         """What changed between two versions."""
         return self._fragment(lambda: changes(self.desk.diff(document, int(old), int(new)), int(old), int(new)))
+
+    def reask(self, document: str, old: int, new: int, progress: gr.Progress = PROGRESS) -> str:
+        """What customers asked about the document, answered under both versions."""
+
+        def tell(done: int, total: int, name: str) -> None:
+            progress((done, total), desc=name[:60])
+
+        return self._fragment(lambda: impact(self.desk.impact(document, tell, int(old), int(new))))
 
     def look(self, document: str, number: int) -> str:
         """The passages of a version."""

@@ -17,6 +17,7 @@ from bot.answer import Answer
 from bot.baselines import closed_book, extractive, plain_rag
 from bot.errors import SettingsError
 from bot.golden import GoldenQuestion
+from bot.impact import without_log
 from bot.metrics import Judged, judge, summarise
 from bot.service import Service
 from tone_tuning.prompt import prompt_hash
@@ -86,31 +87,20 @@ def report_file(path: Path) -> Iterator[TextIO]:
             partial.unlink()
 
 
-class _NoLog:
-    """Evaluation answers are kept in the report, not among the customers' conversations."""
-
-    def add(self, answer: Answer) -> None:
-        """Forget it."""
-
-
 def _answers(
     service: Service, questions: Sequence[GoldenQuestion], mode: Mode
 ) -> Iterator[tuple[GoldenQuestion, Answer]]:
-    bot = service.bot
-    kept, bot.log = bot.log, _NoLog()
-    try:
-        for golden in questions:
-            retriever = bot.retriever.within(golden.as_of, golden.audiences)
-            if mode.baseline == "extractive":
-                yield golden, extractive(golden, retriever, service.embedder)
-            elif mode.baseline == "plain":
-                yield golden, plain_rag(golden, retriever, service.model)
-            elif not mode.retrieval:
-                yield golden, closed_book(golden, service.model)
-            else:
-                yield golden, bot.ask(golden.question, golden.history, golden.as_of, golden.audiences)
-    finally:
-        bot.log = kept
+    bot = without_log(service.bot)  # the answers are kept in the report, not among the customers' conversations
+    for golden in questions:
+        retriever = bot.retriever.within(golden.as_of, golden.audiences)
+        if mode.baseline == "extractive":
+            yield golden, extractive(golden, retriever, service.embedder)
+        elif mode.baseline == "plain":
+            yield golden, plain_rag(golden, retriever, service.model)
+        elif not mode.retrieval:
+            yield golden, closed_book(golden, service.model)
+        else:
+            yield golden, bot.ask(golden.question, golden.history, golden.as_of, golden.audiences)
 
 
 def _config(service: Service, rows: Sequence[Judged], mode: Mode) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from bot.page import day_text, fold, last_day_text, link, pill, quiet, who
 from knowledge.audiences import PUBLIC
 
 __all__ = [
-    "STATES", "changes", "dated_versions", "document_address", "document_head", "passages", "period", "search_hits",
-    "standing", "timeline",
+    "STATES", "changes", "dated_versions", "document_address", "document_head", "impact", "passages", "period",
+    "search_hits", "standing", "timeline",
 ]  # fmt: skip
 
 Row = Mapping[str, Any]  # of the verbs of bot/desk.py: times are ISO 8601
@@ -200,6 +200,28 @@ def changes(lines: Sequence[Row], old: int, new: int) -> str:
         parts = parts[1:]  # nothing stands above it
     more = quiet(f"{len(lines) - LINES} more lines.") if len(lines) > LINES else ""
     return f'<div class="diff">{"".join(parts)}</div>{more}'
+
+
+def impact(found: Row) -> str:
+    """What `impact` found: every question with the answer before and after, those that change first."""
+    if not found["questions"]:
+        return quiet("Nobody has asked about this document so far.")
+    changed = [row for row in found["questions"] if row["changed"]]
+    same = [row for row in found["questions"] if not row["changed"]]
+    parts = [
+        quiet(
+            f"{len(changed)} of {len(found['questions'])} answers change from version {found['old']} to {found['new']}."
+        )
+    ]
+    for row in changed:
+        lines = [{"kind": "removed", "text": row["before"]}, {"kind": "added", "text": row["after"]}]
+        parts.append(
+            f"<p><strong>{html.escape(row['question'])}</strong></p>{changes(lines, found['old'], found['new'])}"
+        )
+    if same:
+        listed = "".join(f"<li>{html.escape(row['question'])}</li>" for row in same)
+        parts.append(f"{quiet('The same as before:')}<ul>{listed}</ul>")
+    return f'<div class="impact">{"".join(parts)}</div>'
 
 
 def _changed(block: Sequence[Row]) -> list[str]:

@@ -248,6 +248,18 @@ def test_a_change_without_a_version_or_of_no_kind_is_a_notice(details, swapped):
         assert "error" in view(details.change(swapped, number, action, "", "")).said
 
 
+def test_what_a_version_changes_for_customers_is_shown(details, filled, swapped):
+    """The question with the answer before and after; gone when another document is opened."""
+    assert "Nobody has asked" in text(details.reask(swapped, 1, 2))
+    filled.bot.ask(ASKED)
+    seen = text(details.reask(swapped, 1, 2))
+
+    assert "1 of 1 answers change from version 1 to 2." in seen and ASKED in seen
+    assert "45 days" in seen and "60 days" in seen
+    assert view(details.show(swapped)).impact == ""
+    assert "error" in details.reask(swapped, 1, 99)
+
+
 def test_an_audience_is_changed_at_once(details, filled, returns):
     """Customers do not read it any more; a name that cannot be is refused."""
     seen = view(details.describe(returns, "internal", ""))
