@@ -1,4 +1,4 @@
-"""The command line: ask, chat, serve, doctor, and the groups docs, tone, model and eval."""
+"""The command line: ask, chat, gaps, serve, doctor, and the groups docs, tone, model and eval."""
 
 import os
 import sys
@@ -10,6 +10,8 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")  # the libraries' own bars; ours say what they count
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from bot.cli_documents import docs
 from bot.cli_eval import evaluation
@@ -17,11 +19,14 @@ from bot.cli_model import model
 from bot.cli_session import Session, console, degraded_exit, errors, open_desk, say
 from bot.cli_tone import tone
 from bot.errors import QuestionError
+from bot.times import day_of
 
 if TYPE_CHECKING:
     from tone_tuning.prompt import Message
 
 __all__ = ["app", "main"]
+
+SHOWN = 3  # wordings of a gap in its table
 
 app = typer.Typer(
     name="frontdesk",
@@ -72,6 +77,26 @@ def chat(context: typer.Context) -> None:
                 continue
             history += [{"role": "user", "content": question}, {"role": "assistant", "content": answer["text"]}]
     degraded_exit(answer.get("degraded", ()))
+
+
+@app.command()
+def gaps(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(min=1, help="How far back to look.")] = 90,
+    limit: Annotated[int, typer.Option(min=1, help="Groups at most.")] = 20,
+) -> None:
+    """What customers asked in vain: declined or rejected questions, alike ones together, the most frequent first."""
+    with open_desk(context, "frontdesk gaps") as desk:
+        found = desk.gaps(days)
+    table = Table("declined", "rejected", "last", "question", "nearest document", box=None)
+    for gap in found[:limit]:
+        asked = "\n".join(gap["questions"][:SHOWN])
+        last, nearest = day_of(gap["last"]), Text(gap["nearest"])
+        table.add_row(str(gap["declined"]), str(gap["rejected"]), last, Text(asked), nearest)
+    if found:
+        console.print(table)
+    else:
+        say(f"In the last {days} days nothing was declined or rejected.")
 
 
 @app.command()

@@ -99,6 +99,28 @@ class ConversationLog:
         asked = {" ".join(r["standalone"].split()).lower(): r["standalone"] for r in records if not r.get("as_of")}
         return list(asked.values())[:limit]
 
+    def unhelpful(self, since: datetime) -> list[dict[str, Any]]:
+        """Declined questions and those whose last thumb is down, newest first.
+
+        Each is {"question" (standalone), "at", "declined", "rejected", "nearest" (source found first), "comments"}.
+        """
+        query = """SELECT id, at, record, (SELECT thumb FROM feedback WHERE answer_id = answers.id
+            ORDER BY id DESC LIMIT 1) AS thumb FROM answers
+            WHERE at >= ? AND (outcome != 'answered' OR thumb = -1) ORDER BY at DESC, rowid DESC"""
+        rows = []
+        for row in self._read(query, since.astimezone(UTC).isoformat(timespec="milliseconds")):
+            record = json.loads(row["record"])
+            found = record["retrieved"][0]["document"] if record["retrieved"] else ""
+            rows.append({
+                "question": record["standalone"],
+                "at": row["at"],
+                "declined": record["outcome"] != "answered",
+                "rejected": row["thumb"] == -1,
+                "nearest": "" if found == ERASED else found,
+                "comments": self.comments(row["id"]) if row["thumb"] == -1 else [],
+            })  # fmt: skip
+        return rows
+
     def grounded(self) -> dict[str, int]:
         """How many answers rest on each document, by its id."""
         query = """SELECT json_extract(c.value, '$.document_id') AS document, count(DISTINCT a.id) AS answers

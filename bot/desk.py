@@ -7,13 +7,14 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bot.answer import Answer
 from bot.contradictions import contradictions
 from bot.errors import QuestionError
+from bot.gaps import find_gaps
 from bot.impact import compared_versions, reask
 from bot.service import Service
 from bot.times import read_as_of, read_begin, read_end, when_given
@@ -32,7 +33,7 @@ Rows = list[dict[str, Any]]  # named here, for the verb `list` hides the type in
 # What a running server answers at once, and what it answers with progress first.
 VERBS = frozenset({
     "list", "show", "remove", "search", "missing", "versions", "diff", "rollback", "withdraw", "expire", "describe",
-    "erase", "verify", "stale", "sources", "add_source", "drop", "conflicts", "degraded",
+    "erase", "verify", "stale", "sources", "add_source", "drop", "conflicts", "degraded", "gaps",
 })  # fmt: skip
 WORKS = frozenset({"add", "rebuild", "sync", "plan_folder", "sync_folder", "impact"})
 ASK = "ask"  # and what it says piece by piece
@@ -304,6 +305,11 @@ class LocalDesk:
         moment = when_given(read_as_of, as_of)
         for piece in self.service.bot.stream(question, history, moment, who_asks(audience)):
             yield json.loads(json.dumps(piece.to_dict())) if isinstance(piece, Answer) else piece
+
+    def gaps(self, days: int = 90) -> Rows:
+        """What was declined or rejected in the last days, alike questions together; see bot/gaps.py."""
+        since = self.service.documents.clock() - timedelta(days=days)
+        return [asdict(gap) for gap in find_gaps(self.service.log.unhelpful(since), self.service.embedder)]
 
     def close(self) -> None:
         """Give back what is held."""

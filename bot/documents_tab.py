@@ -1,4 +1,4 @@
-"""The Documents tab: the library with its uploads, a test search, and beside them one document and the sources."""
+"""The Documents tab: the library with its uploads, one document, a test search, what is missing, and the sources."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -23,7 +23,7 @@ from bot.page_parts import (
     rows,
     terms_fields,
 )
-from bot.page_tables import documents_table, results_table
+from bot.page_tables import documents_table, gaps_table, results_table
 from bot.service import Service
 from bot.sources_tab import SourcesTab
 from bot.uploads import UNSET, add_uploads
@@ -36,6 +36,7 @@ STAGES = (
     "Meaning: how near the passage is to the question. Words: how well its words fit. Together: 80 % meaning and 20 % "
     "words. Reader: the chance, by the trained reader, that the passage answers; it orders the best ones anew."
 )
+GAPS = "What customers asked in vain in the last 90 days, alike questions together: write what is missing."
 HITS = 8
 TO_TOP = "() => document.querySelector('#library [role=tablist]').scrollIntoView({block: 'nearest'})"
 
@@ -60,6 +61,10 @@ class DocumentsTab:
                     self.details.layout()
             with gr.Tab("Test search", id="search"):
                 groups.append(self._search())
+            with gr.Tab("Gaps", id="gaps") as gaps:
+                gr.HTML(quiet(GAPS))
+                vain = gr.HTML(elem_id="gaps-table")
+                gaps.select(self.gaps, None, vain, **HIDDEN)
             with gr.Tab("Sources", id="sources") as sources:
                 reviews = self.sources.layout(sources)
         listed, shown = [table, banner], [parts, overview, details, results, *self.details.view]
@@ -171,6 +176,13 @@ class DocumentsTab:
             return notice(str(error), "error")
         asked = f"“{query.strip()}”, asked by {asking or PUBLIC}, as of {day or 'now'}."
         return search_hits(hits) + quiet(f"{asked} {STAGES}")
+
+    def gaps(self) -> str:
+        """What customers asked in vain."""
+        try:
+            return gaps_table(self.desk.gaps())
+        except OUR_ERRORS as error:
+            return notice(str(error), "error")
 
     def _groups(self) -> list[str]:
         return [name for row in self.desk.list(True) for name in row["audience"].split(",")]

@@ -1,4 +1,4 @@
-"""The tables of the page as inert HTML: documents, uploads, live sources, due reviews, versions of the voice."""
+"""The tables of the page as inert HTML: documents, uploads, gaps, live sources, due reviews, versions of the voice."""
 
 import html
 from collections import Counter
@@ -12,11 +12,14 @@ from bot.schedules import show_every
 from knowledge.audiences import PUBLIC
 from tone_tuning.registry import AdapterVersion
 
-__all__ = ["SHOWN", "documents_table", "results_table", "reviews_table", "sources_table", "versions_table"]
+__all__ = [
+    "SHOWN", "documents_table", "gaps_table", "results_table", "reviews_table", "sources_table", "versions_table",
+]  # fmt: skip
 
 Row = Mapping[str, Any]  # of the verbs of bot/desk.py: times are ISO 8601
 RESULTS = {"added": "Added", "changed": "Updated", "unchanged": "Unchanged", "failed": "Not added"}
 SHOWN = 200  # rows of a table
+WORDINGS = 3  # of one gap, beside the newest, and comments on it
 RUNS = {"ok": "force", "partial": "coming", "held": "coming", "interrupted": "coming", "failed": "late"}
 KINDS = {"folder": "Folder", "web": "Website", "database": "Database"}
 SPANS = (("day", 86_400), ("hour", 3_600), ("minute", 60))  # and how many seconds each has
@@ -41,6 +44,26 @@ def documents_table(found: Sequence[Row], now: datetime, day: str = "") -> str:
     if len(found) > SHOWN:
         said += f": the first {SHOWN} are shown, find others by title or path"
     return _table(("Document", "In force", "Version", "Passages"), rows) + quiet(f"{said}.")
+
+
+def gaps_table(found: Sequence[Row]) -> str:
+    """The groups of `gaps`: what was asked in vain, with other wordings and what people wrote beneath."""
+    if not found:
+        return _empty("No gaps", "Questions that are declined, and answers with a thumb down, appear here.")
+    rows = [
+        (
+            html.escape(gap["questions"][0])
+            + "".join(map(_small, gap["questions"][1 : 1 + WORDINGS]))
+            + "".join(_small(f"“{comment}”") for comment in gap["comments"][:WORDINGS]),
+            gap["declined"],
+            gap["rejected"],
+            day_text(gap["last"]),
+            html.escape(gap["nearest"]),
+        )
+        for gap in found[:SHOWN]
+    ]
+    more = quiet(f"{len(found) - SHOWN:,} more.") if len(found) > SHOWN else ""
+    return _table(("Question", "Declined", "Thumbs down", "Last asked", "Nearest document"), rows) + more
 
 
 def reviews_table(found: Sequence[Row]) -> str:

@@ -351,6 +351,13 @@ def test_what_vanished_meanwhile_is_a_notice_everywhere(tab, details, filled, sw
     assert view(details.show("")).overview.visible
 
 
+def test_gaps_are_shown(tab, filled):
+    """As the desk finds them."""
+    assert "No gaps" in text(tab.gaps())
+    filled.bot.ask("Zebra quantum xylophone?")
+    assert "Zebra quantum xylophone?" in text(tab.gaps())
+
+
 # -- the search
 
 
