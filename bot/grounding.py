@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from bot.drafts import Unit
 from bot.evidence import Evidence, EvidenceSource, content_words
+from bot.promises import promise_in
 from bot.values import find_values
 from knowledge.documents import RetrievedChunk
 from knowledge.reader import Support
@@ -97,8 +98,9 @@ class GroundingGate:
 
     `phrases` are the openings and closings of the voice: lines that its training data repeats. Another line of the kind
     may only use words of courtesy and of the question. Units about the same evidence are judged together: they pass if
-    their values stand in that evidence, none of its values is lost, most words are kept, few are new, a "not" is
-    neither dropped nor added, and `check` (the reader's, see `Reader.check`) finds no contradiction to the passage.
+    they promise no act (see bot/promises.py), their values stand in that evidence, none of its values is lost, most
+    words are kept, few are new, a "not" is neither dropped nor added, and `check` (the reader's, see `Reader.check`)
+    finds no contradiction to the passage.
     """
 
     def __init__(
@@ -150,7 +152,8 @@ class GroundingGate:
         return fresh and not re.match(r"(?i)(yes|no)\b", unit.body) and self._claims_nothing(unit)
 
     def _claims_nothing(self, unit: Unit) -> bool:
-        return unit.body in self._phrases or is_courtesy(unit.body, self._asked)
+        known = unit.body in self._phrases or is_courtesy(unit.body, self._asked)
+        return known and not promise_in(unit.body)
 
     def _set_aside(self, unit: Unit) -> None:
         if _is_phrase(unit) and self._claims_nothing(unit):
@@ -233,6 +236,9 @@ def _is_phrase(unit: Unit) -> bool:
 def _fault(units: Sequence[Unit], target: Target, asked: frozenset[str]) -> str | None:
     """Why `units` may not stand for `target`, or None."""
     said = " ".join(unit.body for unit in units)
+    promise = promise_in(said)
+    if promise and promise.lower() not in target.text.lower():
+        return f"promises what nobody did: {promise}"
     invented = find_values(said) - find_values(target.text)
     if invented:
         return f"values that the evidence does not have: {', '.join(sorted(invented))}"
