@@ -87,6 +87,31 @@ def test_a_version_is_swapped_and_the_very_next_answer_follows(tab, tmp_path):
     assert tab.locator(".diff ins mark").all_inner_texts() == ["23"]
 
 
+def test_a_changed_policy_shows_what_it_changes_for_customers(tab, tmp_path):
+    """Their question is asked again under both versions, and the words that differ are marked."""
+    add(tab, tmp_path, "wheelbarrow", 13)
+    assert "13 days" in answer(tab, "How long can I borrow a wheelbarrow?")
+    add(tab, tmp_path, "wheelbarrow", 26)
+
+    open_document(tab, "Wheelbarrow loans")
+    tab.get_by_role("button", name="What changed").click()
+    tab.click("#ask-again")
+    tab.wait_for_selector("#impact >> text=1 of 1 answers change from version 1 to 2.", timeout=60_000)
+    assert "How long can I borrow a wheelbarrow?" in tab.locator("#impact").inner_text()
+    assert tab.locator("#impact ins mark").all_inner_texts() == ["26"]
+
+
+def test_what_was_asked_in_vain_is_listed(tab):
+    """With how often, so that a support lead sees what to write."""
+    for _ in range(2):
+        answer(tab, "Do you rent out hot air balloons over the sea?")
+    show(tab, "Documents", "#documents")
+    show(tab, "Gaps", "#gaps-table table")
+
+    row = tab.locator("#gaps-table tr", has_text="hot air balloons").inner_text()
+    assert row.split("\t")[1] == "2"
+
+
 def test_a_future_version_waits_for_its_day(tab, tmp_path):
     """Until then the old one answers; list and search show the new one for that day."""
     add(tab, tmp_path, "raincoat", 12)
