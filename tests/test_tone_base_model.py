@@ -288,7 +288,7 @@ def test_a_folder_that_is_no_model_is_one_sentence(tmp_path, lacks):
     folder = make_tiny_base(tmp_path / "own")
     (folder / lacks).unlink()
 
-    with pytest.raises(BaseModelError, match=r"is no model folder .* check FRONTDESK_BASE\.$"):
+    with pytest.raises(BaseModelError, match=r"is no model folder .* check it with `frontdesk model show`\.$"):
         prepare_base(str(folder), tmp_path)
 
 
@@ -310,7 +310,7 @@ def test_a_broken_connection_is_one_sentence(tmp_path, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
 
-    with pytest.raises(BaseModelError, match=r"\(The read operation timed out\): check FRONTDESK_BASE"):
+    with pytest.raises(BaseModelError, match=r"\(The read operation timed out\): check it with `frontdesk model show`"):
         prepare_base("nobody/no-such-model", tmp_path)
 
 
@@ -330,7 +330,8 @@ def test_damaged_files_are_one_sentence_when_loaded(tmp_path, name, content):
     path = base.path / name
     path.write_bytes(path.read_bytes()[:2000] if content is None else content)
 
-    with pytest.raises(BaseModelError, match=r"cannot be loaded \(.+\): check FRONTDESK_BASE\.$") as caught:
+    told = r"cannot be loaded \(.+\): check it with `frontdesk model show`\.$"
+    with pytest.raises(BaseModelError, match=told) as caught:
         load_base(base)
 
     assert "\n" not in str(caught.value)
@@ -341,7 +342,7 @@ def test_nobody_is_told_to_delete_a_model_of_his_own(tmp_path):
     folder = make_tiny_base(tmp_path / "own")
     (folder / "model.safetensors").write_bytes(b"\x00")
 
-    with pytest.raises(BaseModelError, match=r"check FRONTDESK_BASE\.$"):
+    with pytest.raises(BaseModelError, match=r"check it with `frontdesk model show`\.$"):
         load_base(PreparedBase(folder, "own", "x", has_reading=False))
     with pytest.raises(BaseModelError, match=r"delete that folder to prepare it anew\.$"):
         load_base(PreparedBase(folder, DEFAULT_BASE, "x", has_reading=True))

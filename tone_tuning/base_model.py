@@ -165,7 +165,8 @@ def _other_base(base: str, models: Path, report: Callable[[str], None]) -> Prepa
         folder = _download(base, models, report)
     if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
         raise BaseModelError(
-            f"'{base}' is no model folder (config.json and *.safetensors are expected): check FRONTDESK_BASE."
+            f"'{base}' is no model folder (config.json and *.safetensors are expected): "
+            "check it with `frontdesk model show`."
         )
     return PreparedBase(folder, base, _content_hash(base, folder), has_reading=False)
 
@@ -182,7 +183,9 @@ def _content_hash(base: str, folder: Path) -> str:
                     file.seek(at)
                     digest.update(file.read(SAMPLE_BYTES))
     except OSError as error:
-        raise BaseModelError(f"The model '{base}' cannot be read ({reason(error)}): check FRONTDESK_BASE.") from error
+        raise BaseModelError(
+            f"The model '{base}' cannot be read ({reason(error)}): check it with `frontdesk model show`."
+        ) from error
     return digest.hexdigest()[:12]
 
 
@@ -195,5 +198,5 @@ def _download(base: str, models: Path, report: Callable[[str], None]) -> Path:
     except Exception as error:  # its HTTP library's, its own for a wrong name, or the system's
         raise BaseModelError(
             f"The model '{base}' is neither a folder nor reachable on the hub ({reason(error)}): "
-            "check FRONTDESK_BASE and the network."
+            "check it with `frontdesk model show`, and the network."
         ) from error

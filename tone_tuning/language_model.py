@@ -176,7 +176,7 @@ def load_base(base: PreparedBase) -> tuple[Any, Any]:
         if found["missing_keys"]:
             raise ValueError(f"{len(found['missing_keys'])} weights are missing")
     except Exception as error:  # whatever their readers make of a damaged file
-        advice = "delete that folder to prepare it anew" if base.has_reading else "check FRONTDESK_BASE"
+        advice = "delete that folder to prepare it anew" if base.has_reading else "check it with `frontdesk model show`"
         raise BaseModelError(f"The model in '{base.path}' cannot be loaded ({reason(error)}): {advice}.") from error
     if tokenizer.chat_template is None:
         raise BaseModelError(f"The model '{base.name}' has no chat template: choose an instruction-tuned one.")
