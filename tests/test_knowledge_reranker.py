@@ -20,7 +20,7 @@ class Head:
 
     def read(self, question, passages):
         self.seen += passages
-        return [Reading(4.0 if self.word in passage.text else -4.0, ()) for passage in passages]
+        return [Reading(20.0 if self.word in passage.text else -20.0, ()) for passage in passages]
 
 
 class BrokenHead(Head):
