@@ -210,7 +210,11 @@ class GroundingGate:
         return self._release(target.quote, "\n" if len(target.evidence) > 1 else " ")
 
     def _quote_missing(self) -> str:
-        missing = [target for target in close_enough(self.targets) if id(target) not in self._covered]
+        missing = [
+            target
+            for target in close_enough(self.targets)
+            if id(target) not in self._covered and target.text not in self._text
+        ]
         released = ""
         for target in sorted(missing, key=lambda t: -t.score):
             room = len((self._text + target.quote).split()) <= MOST_ANSWER_WORDS

@@ -178,6 +178,15 @@ def test_a_repeated_sentence_shows_once():
     assert text.count("12 working days") == 1
 
 
+def test_evidence_that_already_stands_in_the_answer_is_not_quoted_again():
+    """A sentence of the draft may have been taken for part of the one before it."""
+    text = "Take the kettle off its base and fill it between the marks. Fill the kettle with water only."
+    gate = GroundingGate("How do I boil water?", sources(text, title="Boiling water in the kettle"))
+    said = "".join(gate.feed(unit) for unit in cut_units([f"{text} [1]"])) + gate.close()
+
+    assert said.count("Fill the kettle with water only.") == 1
+
+
 def test_a_claim_that_rests_on_nothing_is_dropped():
     """An invented extra disappears; its refusal has a reason."""
     text, verdicts = shown(
